@@ -1,0 +1,41 @@
+"""Who speaks: persona, goal, profile. Everything in a profile is knowable before turn 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Persona(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The stable who. `style` holds named style features (see `measures.style`); `big_five` z-scores by trait."""
+
+    id: str
+    style: Mapping[str, float] = msgspec.field(default_factory=dict)
+    big_five: Mapping[str, float] = msgspec.field(default_factory=dict)
+    facts: tuple[str, ...] = ()
+
+
+class Goal(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the session is for: a topic and the entities `(type, surface)` the user has in mind."""
+
+    topic: str | None = None
+    entities: tuple[tuple[str, str], ...] = ()
+    text: str = ""
+
+
+class Profile(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The session latent of one simulated user.
+
+    `patience` is a multiplier on the odds of staying (1 = as the population does); `opens` says whether the user
+    speaks first; `partner_belief` is what the user takes the partner for (`human`, `ai`, `unknown`).
+    """
+
+    id: str
+    user_id: str
+    persona: Persona
+    goal: Goal
+    knowledge: tuple[str, ...] = ()
+    patience: float = 1.0
+    opens: bool = True
+    partner_belief: str = "unknown"
