@@ -25,7 +25,7 @@ class Estimate(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How much a measurement saw. `users` counts units of analysis: users, or conversations where none is named."""
+    """How much a measurement saw. `users` counts units: users, or conversations where none is named."""
 
     users: int
     conversations: int

@@ -44,7 +44,7 @@ class Pool(NamedTuple):
 
 
 class TwoSample(NamedTuple):
-    """Arrays of length K. `interval` is (K, 2) or None with fewer than ten units a side; `floor` is (splits, K)."""
+    """Arrays of length K; `interval` is (K, 2), or None below ten units a side; `floor` is (splits, K)."""
 
     value: Floats
     interval: Floats | None

@@ -1,0 +1,112 @@
+"""Intervals for means of clustered data, and equivalence."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from understudy.errors import MeasureError
+
+FEWEST_CLUSTERS = 10
+
+
+class Interval(NamedTuple):
+    """A mean with its standard error, bounds and the number of clusters behind them."""
+
+    mean: float
+    standard_error: float
+    low: float
+    high: float
+    clusters: int
+
+
+def _cluster_sums(values: npt.ArrayLike, units: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], ...]:
+    x = np.asarray(values, dtype=float)
+    names, member = np.unique(units, return_inverse=True)
+    if len(names) < FEWEST_CLUSTERS:
+        raise MeasureError(
+            f"{len(names)} clusters",
+            why="an interval from so few users would not cover",
+            fix=f"measure on at least {FEWEST_CLUSTERS} users (or conversations)",
+        )
+    return np.bincount(member, x), np.bincount(member).astype(float)
+
+
+def _ratio(sums: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Mean and its cluster-robust standard error (linearised ratio, G/(G-1) correction)."""
+    groups, total = len(sums), sizes.sum()
+    mean = float(sums.sum() / total)
+    residual = sums - mean * sizes
+    return mean, float(np.sqrt(groups / (groups - 1) * (residual**2).sum()) / total)
+
+
+def cluster_t_interval(values: npt.ArrayLike, units: npt.NDArray[Any], *, level: float = 0.95) -> Interval:
+    """What is the mean of `values`, when values of one unit go together?
+
+    `mean ± t(G-1) SE` with the linearised cluster standard error over G units. Covers 93-97 % for G >= 15 at
+    intraclass correlations 0 to .4 (tests/measures/test_intervals.py). Raises MeasureError for G < 10.
+    Source: Cameron & Miller (2015), doi:10.3368/jhr.50.2.317.
+
+    >>> users = np.repeat(np.arange(12), 3)
+    >>> interval = cluster_t_interval(np.arange(36.0), users)
+    >>> interval.mean, round(interval.low, 1), round(interval.high, 1)
+    (17.5, 10.6, 24.4)
+    """
+    sums, sizes = _cluster_sums(values, units)
+    mean, error = _ratio(sums, sizes)
+    reach = float(stats.t.ppf(0.5 + level / 2, len(sums) - 1)) * error
+    return Interval(mean, error, mean - reach, mean + reach, len(sums))
+
+
+def cluster_bootstrap_interval(
+    values: npt.ArrayLike,
+    units: npt.NDArray[Any],
+    *,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = 1999,
+) -> Interval:
+    """The same mean by the studentised bootstrap over units: better than t when units are skewed.
+
+    Each resample draws G units with replacement and records `(mean* - mean) / SE*`; the bounds invert its
+    quantiles. Raises MeasureError for fewer than ten units.
+    Source: Efron & Tibshirani (1993), An Introduction to the Bootstrap, section 12.5.
+
+    >>> users = np.repeat(np.arange(12), 3)
+    >>> i = cluster_bootstrap_interval(np.arange(36.0), users, rng=np.random.default_rng(0))
+    >>> i.mean, bool(i.low < 12 < 23 < i.high)
+    (17.5, True)
+    """
+    sums, sizes = _cluster_sums(values, units)
+    mean, error = _ratio(sums, sizes)
+    groups = len(sums)
+    draw = rng.integers(0, groups, (resamples, groups))
+    s, m = sums[draw], sizes[draw]
+    total = m.sum(axis=1)
+    means = s.sum(axis=1) / total
+    residual = s - means[:, None] * m
+    errors = np.sqrt(groups / (groups - 1) * (residual**2).sum(axis=1)) / total
+    usable = errors > 0
+    if not usable.any():
+        return Interval(mean, error, mean, mean, groups)
+    ratio = (means[usable] - mean) / errors[usable]
+    low, high = np.quantile(ratio, [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(mean, error, float(mean - high * error), float(mean - low * error), groups)
+
+
+def equivalent(value: float, standard_error: float, margin: float, *, df: float, alpha: float = 0.05) -> bool:
+    """Are two quantities the same, within `margin`? Two one-sided t tests, both at `alpha`.
+
+    True exactly when the 1 - 2 alpha interval of the difference lies inside (-margin, margin): the only sense in
+    which this project says "same". Schuirmann (1987), doi:10.1007/BF01068419.
+
+    >>> equivalent(0.01, 0.01, 0.05, df=100), equivalent(0.04, 0.01, 0.05, df=100)
+    (True, False)
+    """
+    if margin <= 0:
+        raise MeasureError(f"margin {margin}", why="equivalence needs a positive margin", fix="state the margin")
+    reach = float(stats.t.ppf(1 - alpha, df)) * standard_error
+    return -margin < value - reach and value + reach < margin
