@@ -1,0 +1,1 @@
+"""Do they look real? One measure a file."""
