@@ -50,9 +50,9 @@ _HOME = {
     "write_corpus": "conversations.writing",
 }
 __all__ = [  # noqa: RUF022 - in the order of the work
-    "read_corpus", "write_corpus", "split_corpus", "sample_corpus", "fit_population", "load_population", "open_users",
-    "open_partner", "simulate", "audit", "save_report", "measure", "Conversation", "Corpus", "CorpusCard", "Ending",
-    "Measurement", "MeasureSpec", "Reading", "Report", "Turn", "UnderstudyError",
+    "read_corpus", "write_corpus", "split_corpus", "sample_corpus", "fit_population", "load_population",
+    "open_users", "open_partner", "simulate", "audit", "save_report", "measure", "Conversation", "Corpus",
+    "CorpusCard", "Ending", "Measurement", "MeasureSpec", "Reading", "Report", "Turn", "UnderstudyError",
 ]  # fmt: skip
 
 

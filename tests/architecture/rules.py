@@ -197,7 +197,9 @@ def no_swallowed_errors(file: File) -> Iterator[Complaint]:
             isinstance(child, ast.Name) and child.id == node.name for child in inside
         )
         if not (raises or recorded):
-            yield Complaint(file.module, node.lineno, "a broad except that neither re-raises nor records the fault")
+            yield Complaint(
+                file.module, node.lineno, "a broad except that neither re-raises nor records the fault"
+            )
         for child in inside:
             value = child.value if isinstance(child, ast.Return | ast.Assign) else None
             if isinstance(value, ast.UnaryOp):
@@ -215,7 +217,7 @@ def _is_broad(kind: ast.expr | None) -> bool:
 
 
 def light_imports(file: File) -> Iterator[Complaint]:
-    """Heavy libraries come in inside functions; typer and rich may stand at the top of cli, scipy.stats of measures."""
+    """Heavy libraries come in inside functions; typer and rich may stand atop cli, scipy.stats atop measures."""
     for node in _at_import(file.tree):
         if not isinstance(node, ast.Import | ast.ImportFrom):
             continue

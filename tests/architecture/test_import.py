@@ -30,8 +30,8 @@ os.environ.__class__ = Env
 before, handlers = dict(os.environ), list(logging.root.handlers)
 read.clear()
 import {module}
-heavy = [m for m in ("numpy", "polars", "scipy", "sklearn", "matplotlib", "jinja2", "aiohttp", "torch", "rich", "typer")
-         if m in sys.modules]
+names = "numpy polars scipy sklearn matplotlib jinja2 aiohttp torch rich typer".split()
+heavy = [m for m in names if m in sys.modules]
 print(json.dumps({{"opened": opened, "read": read, "heavy": heavy, "env": dict(os.environ) == before,
                    "logging": logging.root.handlers == handlers, "files": sorted(os.listdir("."))}}))
 """

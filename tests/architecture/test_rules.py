@@ -39,7 +39,7 @@ BAD = [
     (
         rules.no_swallowed_errors,
         "users.x",
-        "def g():\n    try:\n        f()\n    except (ValueError, Exception) as e:\n        note(e)\n        return -1",
+        "def g():\n    try:\n        f()\n    except (OSError, Exception) as e:\n        h(e)\n        return -1",
     ),
     (rules.light_imports, "users.x", "import polars as pl"),
     (rules.light_imports, "users.x", "from scipy import stats"),
@@ -61,7 +61,11 @@ BAD = [
 ]
 
 GOOD = [
-    (rules.one_way_imports, "users.x", "from understudy.measures import style\nfrom understudy.errors import UsageError"),
+    (
+        rules.one_way_imports,
+        "users.x",
+        "from understudy.measures import style\nfrom understudy.errors import UsageError",
+    ),
     (rules.one_way_imports, "measures.x", "from understudy.models.judge import Judge"),
     (rules.one_way_imports, "cli.x", "from understudy.reports import audit"),
     (rules.sizes, "users.x", "def f():\n" + "    x = 1\n" * 59),

@@ -1,0 +1,94 @@
+"""The application: its verbs in the order of the work, and the one entry point."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Annotated, TextIO
+
+import typer
+
+from understudy import __version__
+from understudy.cli import audit, demo, doctor, fit, plan, simulate
+from understudy.cli.exits import Exit, report_failure, termination, wants_debug
+from understudy.cli.output import printable, silence_stdout
+
+app = typer.Typer(
+    name="understudy",
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+for verb in (demo.demo, fit.fit, simulate.simulate, audit.audit, plan.plan, doctor.doctor):
+    app.command()(verb)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"understudy {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def understudy(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Synthetic users that hold up in front of real ones: fit them, run them, measure them.
+
+    Start with `understudy demo`: no key, no network, under a minute.
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A library's warning in one line, without its source: it is for whoever reads the result."""
+    print(f"warning: {printable(' '.join(str(message).split()))[:300]}", file=sys.stderr)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = wants_debug(given)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        with termination(), warnings.catch_warnings():
+            if not debug:
+                warnings.showwarning = _show_warning
+            code = _run(given)
+            sys.stdout.flush()
+            return code
+    except BrokenPipeError:
+        silence_stdout()
+        return Exit.OK
+    except KeyboardInterrupt as error:
+        return report_failure(error, debug=debug)
+    except Exception as error:  # noqa: BLE001 - the boundary: every failure becomes a message and a code
+        return report_failure(error, debug=debug)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = app(args=arguments, prog_name="understudy", standalone_mode=False)
+    except SystemExit as stop:
+        if stop.code == Exit.TERMINATED:
+            print("stopped: terminated", file=sys.stderr)
+        code = stop.code
+    if code == Exit.INTERRUPTED:
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else Exit.OK

@@ -1,0 +1,138 @@
+"""`understudy audit`: do synthetic users hold up beside the real ones?"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from understudy.cli import options
+from understudy.cli.corpora import describe, load_corpus, refuse_same, refuse_swapped
+from understudy.cli.destinations import folder_for
+from understudy.cli.exits import Exit
+from understudy.cli.output import Output
+from understudy.cli.summary import show_report
+from understudy.errors import UsageError
+
+if TYPE_CHECKING:
+    from understudy.cli.gates import GateResult
+    from understudy.conversations import Corpus
+
+Synthetic = Annotated[str, typer.Argument(metavar="SYN", help="Synthetic conversations: a file or folder.")]
+Real = Annotated[str, typer.Option("--real", metavar="REAL", help="Real conversations to measure against.")]
+OtherReal = Annotated[
+    str | None,
+    typer.Option(
+        "--other-real", metavar="FILE", help="Another real corpus of the domain: the ceiling of every distance."
+    ),
+]
+Out = Annotated[
+    str | None, typer.Option("--out", "-o", metavar="FOLDER", help="Write report.json and report.html here.")
+]
+GateTexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--gate", metavar="GATE", help="End with 4 unless it holds, e.g. 'discriminator.words<=0.65'; repeatable."
+    ),
+]
+Permutations = Annotated[
+    int, typer.Option("--permutations", min=19, metavar="N", help="Label permutations behind each p-value.")
+]
+MatchTopic = Annotated[
+    bool, typer.Option("--match-topic", help="Compare on a common mix of topics, dropping what is left over.")
+]
+RealUserRole = Annotated[
+    str | None,
+    typer.Option(
+        "--real-user-role", metavar="NAME", help="The same for the real corpora  [default: as --user-role]"
+    ),
+]
+
+
+def audit(
+    synthetic: Synthetic,
+    real: Real,
+    other_real: OtherReal = None,
+    out: Out = None,
+    gate: GateTexts = None,
+    permutations: Permutations = 999,
+    match_topic: MatchTopic = False,
+    user_role: options.UserRole = None,
+    real_user_role: RealUserRole = None,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Measure synthetic users against real ones; every number with its interval and its real-vs-real floor.
+
+    \b
+    understudy audit syn.jsonl --real real.jsonl --out report/
+    understudy audit syn.jsonl --real real.jsonl --gate 'discriminator.words<=0.65'
+    """
+    from understudy.cli.gates import check_names, judge, parse_gate
+    from understudy.measures.measurement import flatten
+    from understudy.reports.audit import DEFAULT_MEASURES
+    from understudy.reports.audit import audit as run
+    from understudy.reports.report import save_report
+
+    output = Output(json=json, quiet=quiet)
+    gates = [parse_gate(text) for text in gate or []]
+    check_names(gates, DEFAULT_MEASURES)
+    refuse_same(real, synthetic)
+    real_role = real_user_role or user_role
+    people = load_corpus(real, user_role=real_role, origin="real", output=output)
+    simulated = load_corpus(synthetic, user_role=user_role, origin="synthetic", output=output)
+    _refuse(people, simulated, real)
+    other = load_corpus(other_real, user_role=real_role, origin="real", output=output) if other_real else None
+    folder = folder_for(out) if out else None
+    output.note(f"real: {describe(people)}\nsynthetic: {describe(simulated)}", "dim")
+    start = time.perf_counter()
+    with output.progress() as on_progress:
+        report = run(
+            people,
+            simulated,
+            other_real=other,
+            seed=seed,
+            permutations=permutations,
+            match_topic=match_topic,
+            on_progress=on_progress,
+        )
+    if folder:
+        save_report(report, folder)
+    measured = flatten(report.measurements)
+    results = [judge(one, measured) for one in gates]
+    payload = msgspec.to_builtins(report)
+    if gates:
+        payload["gates"] = [result._asdict() for result in results]
+
+    def show(o: Output) -> None:
+        show_report(report, o)
+        if folder:
+            o.line(f"report: {folder / 'report.html'}", "bold")
+        show_gates(results, o)
+        o.note(f"{time.perf_counter() - start:.1f} s", "dim")
+
+    output.result(payload, show)
+    if not all(result.met for result in results):
+        raise typer.Exit(Exit.GATE)
+
+
+def show_gates(results: list[GateResult], output: Output) -> None:
+    """One line a gate."""
+    for result in results:
+        word, style = ("met", "green") if result.met else ("NOT MET", "bold red")
+        output.line(f"gate {result.gate}: {word} ({result.reason})", style)
+
+
+def _refuse(people: Corpus, simulated: Corpus, real_path: str) -> None:
+    """What would make an audit meaningless is said before it runs."""
+    refuse_swapped(people, real_path)
+    if people.digest == simulated.digest:
+        raise UsageError(
+            "the real and the synthetic corpus hold the same conversations",
+            why="nothing can differ between a set and itself",
+            fix="check the two paths; real against real is in every report as the floor",
+        )
