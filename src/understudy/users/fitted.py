@@ -1,0 +1,171 @@
+"""Users fitted to real conversations, and the partner fitted the same way: sessions over a shared engine."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from understudy.conversations import Ending, Turn
+from understudy.seeds import derive_seed, stream
+from understudy.users.intents import NONE
+from understudy.users.profile import Profile
+from understudy.users.simulator import UserTurn
+from understudy.users.speaker import Heard, Speaker, Thread
+
+_ANCHORED = re.compile(r"-a(\d+)$")
+_STAYS = -5.0  # log odds of leaving before the plan is through, at a neutral act of the partner
+_LEAVES = 4.0
+
+
+def _heard(speaker: Speaker, history: Sequence[Turn], other: str) -> Heard:
+    last = history[-1] if history else None
+    if last is None or last.role != other:
+        return speaker.hear(None, ())
+    return speaker.hear(last.text, last.acts)
+
+
+class FittedUserSession:
+    """One simulated user in one conversation. What it says depends on `(profile, seed, history)` alone: given a
+    longer or another history than it has lived through, it first relives its own turns."""
+
+    def __init__(self, speaker: Speaker, profile: Profile, *, seed: int) -> None:
+        self._speaker, self._profile, self._seed = speaker, profile, seed
+        self._anchor = _anchor_of(speaker, profile, seed)
+        self._restart()
+
+    def _restart(self) -> None:
+        topics = self._speaker.turns.topics
+        topic = self._profile.goal.topic
+        number = topics.index(topic) if topic in topics else NONE
+        self._thread = Thread(self._anchor, 0, 0, number, NONE, ())
+        self._lived: list[str] = []
+
+    async def reply(self, history: Sequence[Turn]) -> UserTurn:
+        own = [k for k, turn in enumerate(history) if turn.role == "user"]
+        if len(own) < len(self._lived):
+            self._restart()
+        while len(self._lived) < len(own):
+            self._step(history[: own[len(self._lived)]])
+        return self._step(history)
+
+    def _step(self, history: Sequence[Turn]) -> UserTurn:
+        speaker, thread = self._speaker, self._thread
+        rng = stream(self._seed, "user turn", thread.said)
+        heard = _heard(speaker, history, "assistant")
+        left = self._planned() - thread.said
+        nudge = float(speaker.departures[heard.act + 1]) - math.log(max(self._profile.patience, 1e-3))
+        speaks_last = bool(speaker.table.spoke_last[self._anchor])
+        state = {"turn": thread.said, "planned": self._planned()}
+        if thread.said and not speaks_last and rng.random() < _chance(_LEAVES if left <= 0 else _STAYS, nudge):
+            self._lived.append("")
+            return UserTurn("", intent="leave", state=state, ending=Ending("user", "left"))
+        closing = speaks_last and rng.random() < _chance(_LEAVES if left <= 1 else _STAYS, nudge)
+        row, heard = speaker.choose(thread, heard, closing=closing if speaks_last else None, rng=rng)
+        line = speaker.say(row, thread, rng)
+        self._thread = followed(speaker, thread, row)
+        self._lived.append(line.text)
+        ending = Ending("user", "done") if closing else None
+        meta = {"source": [int(speaker.table.corpus_row[row])], "reworded": line.reworded}
+        return UserTurn(line.text, intent=line.intent, state=state, ending=ending, meta=meta)
+
+    def _planned(self) -> int:
+        first = self._speaker.table.first_row
+        return max(int(first[self._anchor + 1] - first[self._anchor]), 1)
+
+
+def followed(speaker: Speaker, thread: Thread, row: int) -> Thread:
+    """The thread after saying `row`: a step of the plan is done, whichever turn it was done with."""
+    t = speaker.table
+    on_plan = int(t.talk[row]) == thread.talk
+    due = int(t.position[row]) + 1 if on_plan else thread.due + 1
+    return thread._replace(
+        due=max(due, thread.due) if on_plan else due,
+        said=thread.said + 1,
+        previous=int(t.intent[row]),
+        used=(*thread.used, int(t.text_key[row])),
+    )
+
+
+def _chance(base: float, nudge: float) -> float:
+    return 1 / (1 + math.exp(-(base + nudge)))
+
+
+def _anchor_of(speaker: Speaker, profile: Profile, seed: int) -> int:
+    """The session that this profile was drawn from; a profile from elsewhere gets one of its topic."""
+    match = _ANCHORED.search(profile.id)
+    turns = speaker.turns
+    if match and int(match.group(1)) < turns.n_talks:
+        return int(match.group(1))
+    first = speaker.table.first_row
+    able = np.flatnonzero(first[1:] > first[:-1])
+    if profile.goal.topic in turns.topics:
+        alike = able[turns.topic_of_talk[able] == turns.topics.index(profile.goal.topic)]
+        able = alike if len(alike) else able
+    return int(able[derive_seed(seed, "anchor", profile.user_id) % len(able)])
+
+
+class FittedUser:
+    """A user simulator whose turns are chosen among, and worded like, those of real users."""
+
+    def __init__(self, speaker: Speaker, identity: str) -> None:
+        self._speaker, self.identity = speaker, identity
+
+    def start(self, profile: Profile, *, seed: int) -> FittedUserSession:
+        return FittedUserSession(self._speaker, profile, seed=seed)
+
+
+class FittedReply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the fitted partner says next; it never closes a conversation, because whoever leaves is the user."""
+
+    text: str
+    acts: tuple[str, ...] = ()
+    ending: Ending | None = None
+    meta: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+class FittedPartnerSession:
+    """The fitted partner in one conversation: it follows whichever real session the user's words lead it to."""
+
+    def __init__(self, speaker: Speaker, topic: str | None, *, seed: int) -> None:
+        self._speaker, self._seed = speaker, seed
+        topics = speaker.turns.topics
+        self._topic = topics.index(topic) if topic in topics else NONE
+        self._restart()
+
+    def _restart(self) -> None:
+        self._thread = Thread(NONE, 0, 0, self._topic, NONE, ())
+
+    async def reply(self, history: Sequence[Turn]) -> FittedReply:
+        own = [k for k, turn in enumerate(history) if turn.role == "assistant"]
+        if len(own) < self._thread.said:
+            self._restart()
+        while self._thread.said < len(own):
+            self._step(history[: own[self._thread.said]])
+        return self._step(history)
+
+    def _step(self, history: Sequence[Turn]) -> FittedReply:
+        speaker, thread = self._speaker, self._thread
+        rng = stream(self._seed, "partner turn", thread.said)
+        heard = _heard(speaker, history, "user")
+        row, heard = speaker.choose(thread, heard, closing=None, rng=rng)
+        line = speaker.say(row, thread, rng)
+        after = followed(speaker, thread, row)
+        talk = int(speaker.table.talk[row])
+        self._thread = after._replace(talk=talk, due=int(speaker.table.position[row]) + 1)
+        acts = (line.intent,) if speaker.side.from_acts else ()
+        return FittedReply(line.text, acts, None, {"source": [int(speaker.table.corpus_row[row])]})
+
+
+class FittedPartner:
+    """A stand-in for the system that the real users talked to."""
+
+    def __init__(self, speaker: Speaker, identity: str) -> None:
+        self._speaker, self.identity = speaker, identity
+
+    def start(self, *, topic: str | None, seed: int) -> FittedPartnerSession:
+        return FittedPartnerSession(self._speaker, topic, seed=seed)

@@ -1,0 +1,120 @@
+"""Fitting a population of simulated users to real conversations."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from understudy.conversations import Corpus
+from understudy.errors import SimulatorError
+from understudy.seeds import stream
+from understudy.users.copy_guard import calibrate
+from understudy.users.fitted import FittedPartner, FittedUser
+from understudy.users.intents import label_turns
+from understudy.users.material import Floats, Ints, Material, Side, Turns, flatten
+from understudy.users.profile import Goal, Persona, Profile
+from understudy.users.retrieval import fit_cells
+from understudy.users.speaker import Speaker
+from understudy.users.vectors import WordVectors, fit_vectors
+
+Guard = Literal["free", "guarded"]
+
+
+def fit_population(corpus: Corpus, *, copy_guard: Guard = "guarded", seed: int) -> FittedPopulation:
+    """Learn simulated users, and their usual partner, from real conversations; on a CPU, with no language model."""
+    turns = flatten(corpus)
+    if not turns.is_user.any():
+        raise SimulatorError(
+            f"none of the {len(corpus)} conversations has a user turn",
+            why="users are fitted to what users said",
+            fix="check the corpus, or name the user's role with --user-role",
+        )
+    vectors = fit_vectors(turns.texts, seed=seed)
+    embedded = vectors.embed_many(turns.texts)
+    sides = {}
+    for user_side in (True, False):
+        mine = np.flatnonzero(turns.is_user == user_side).tolist()
+        names, label, from_acts = label_turns(
+            [turns.texts[k] for k in mine], [turns.acts[k] for k in mine], embedded[mine], seed=seed
+        )
+        before = [k - 1 for k in mine if k and turns.talk[k - 1] == turns.talk[k] and turns.is_user[k - 1] != user_side]
+        sides[user_side] = Side(names, label, fit_cells(embedded[before], seed=seed), from_acts)
+    said = [
+        (text, int(turns.user_of_talk[talk]))
+        for text, talk, is_user in zip(turns.texts, turns.talk, turns.is_user, strict=True)
+        if is_user
+    ]
+    common, shared = calibrate(said, seed=seed)
+    words = list(vectors.index)
+    material = Material(
+        turns, words, vectors.matrix, sides[True], sides[False], common, shared, seed, corpus.digest
+    )
+    return FittedPopulation(material, copy_guard=copy_guard, embedded=embedded)
+
+
+class FittedPopulation:
+    """Simulated users with the distribution of real ones.
+
+    The k-th profile stands for one real session's user, topic and intentions: a block of `n_sessions` draws holds
+    each session once, in an order of the seed's, so that sessions per user and what users differ in are kept.
+    """
+
+    def __init__(self, material: Material, *, copy_guard: Guard, embedded: Floats | None = None) -> None:
+        self.material = material
+        self.copy_guard: Guard = copy_guard
+        vectors = WordVectors({w: k for k, w in enumerate(material.words)}, material.matrix)
+        self._embedded = vectors.embed_many(material.turns.texts) if embedded is None else embedded
+        self._speaker = Speaker(material, user_side=True, embedded=self._embedded, guard=copy_guard)
+        first = self._speaker.table.first_row
+        self._able: Ints = np.flatnonzero(first[1:] > first[:-1])
+        self.identity = f"fitted:{copy_guard}:{material.corpus_digest[:12]}:{material.seed}"
+        self._order = lru_cache(maxsize=8)(self._permuted)
+
+    @property
+    def n_sessions(self) -> int:
+        return len(self._able)
+
+    def with_guard(self, copy_guard: Guard) -> FittedPopulation:
+        """The same population at another setting of the copy guard."""
+        if copy_guard == self.copy_guard:
+            return self
+        return FittedPopulation(self.material, copy_guard=copy_guard, embedded=self._embedded)
+
+    def _permuted(self, seed: int, block: int) -> Ints:
+        return stream(seed, "population", block).permutation(self._able)
+
+    def draw(self, k: int, *, seed: int) -> Profile:
+        block, at = divmod(k, self.n_sessions)
+        talk = int(self._order(seed, block)[at])
+        turns, speaker = self.material.turns, self._speaker
+        user = int(turns.user_of_talk[talk])
+        user_id = f"sim-{block * (int(turns.user_of_talk.max()) + 1) + user:06d}"
+        topic = int(turns.topic_of_talk[talk])
+        return Profile(
+            id=f"{user_id}-a{talk}",
+            user_id=user_id,
+            persona=Persona(id=user_id, style=self._style(user, talk)),
+            goal=Goal(topic=turns.topics[topic] if topic >= 0 else None),
+            opens=bool(speaker.table.opened[talk]),
+        )
+
+    def _style(self, user: int, talk: int) -> dict[str, float]:
+        styles = self._speaker.styles
+        return {name: round(float(v), 4) for name, v in zip(styles.names, styles.means[user], strict=True)}
+
+    def simulator(self) -> FittedUser:
+        return FittedUser(self._speaker, self.identity)
+
+    def partner(self) -> FittedPartner:
+        """The same engine fitted to the assistant turns: the system that these users used to talk to."""
+        if self.material.turns.is_user.all():
+            raise SimulatorError(
+                "this population was fitted to conversations without assistant turns",
+                why="a fitted partner says what assistants said",
+                fix="give another partner, for example --partner fitted:OTHER_CORPUS",
+            )
+        speaker = Speaker(self.material, user_side=False, embedded=self._embedded, guard=self.copy_guard)
+        return FittedPartner(speaker, f"partner-{self.identity}")

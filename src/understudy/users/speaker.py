@@ -1,0 +1,230 @@
+"""One side of a fitted conversation: which real turn to say next, and in what words."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from understudy.conversations.text import tokens
+from understudy.users.copy_guard import CopyGuard
+from understudy.users.intents import NONE, IntentModel, leaving_odds, quarters
+from understudy.users.material import Floats, Ints, Material
+from understudy.users.retrieval import Neighbours, Styles, TurnTable, build_table, fit_styles, turn_style
+from understudy.users.splicing import PhraseBook, Splicer
+from understudy.users.vectors import WordVectors
+
+Guard = Literal["free", "guarded"]
+Rng = np.random.Generator
+
+_NEAR = 40  # rows taken for their context
+_KIN = 24  # rows taken for their speaker
+_TEMPERATURE = 0.08
+_ATTEMPTS = 3
+
+
+class Heard(NamedTuple):
+    """What the other side has just said: its direction and its act (`NONE` if unknown)."""
+
+    context: Floats
+    act: int
+    text: str
+
+
+class Thread(NamedTuple):
+    """Where a speaker stands: the session it follows, the step of it that is due, what it has said."""
+
+    talk: int  # NONE: follows nobody yet
+    due: int
+    said: int
+    topic: int
+    previous: int  # intent
+    used: tuple[int, ...]  # text keys
+
+
+class Weights(NamedTuple):
+    """How much each reason to say a turn counts, in units of a full context match."""
+
+    context: float = 1.0
+    thread: float = 0.9
+    user: float = 0.25
+    style: float = 0.15
+    topic: float = 0.4
+    way: float = 0.4
+    edge: float = 0.8
+    intent: float = 0.08
+
+
+class Line(NamedTuple):
+    """A chosen turn: the row it came from, the text as it is to be said, how often rewording was tried."""
+
+    row: int
+    text: str
+    intent: str
+    reworded: bool
+
+
+class Speaker:
+    """The engine of either role, derived from the stored material; shared by all sessions and never changed."""
+
+    def __init__(self, material: Material, *, user_side: bool, embedded: Floats, guard: Guard) -> None:
+        self.turns = material.turns
+        self.side = material.user if user_side else material.assistant
+        self.other = material.assistant if user_side else material.user
+        self.user_side = user_side
+        self.guard = guard
+        self.seed = material.seed
+        self.common = material.common
+        self.vectors = WordVectors({w: k for k, w in enumerate(material.words)}, material.matrix)
+        self.table = build_table(self.turns, self.side, self.other, embedded, user_side=user_side)
+        self.texts = [self.turns.texts[k] for k in self.table.corpus_row.tolist()]
+        self.neighbours = Neighbours(self.table.before, self.side.centroids)
+        t = self.table
+        self.model = IntentModel(
+            t.intent,
+            t.previous,
+            t.before_act,
+            quarters(t.position, t.length),
+            intents=len(self.side.labels),
+            acts=len(self.other.labels),
+        )
+        self.weights = Weights() if user_side else Weights(thread=0.35, user=0.0, style=0.0)
+        self.act_number = {name: k for k, name in enumerate(self.other.labels)} if self.other.from_acts else {}
+
+    @cached_property
+    def styles(self) -> Styles:
+        return fit_styles(turn_style(self.texts), self.table.user, int(self.turns.user_of_talk.max(initial=0)) + 1)
+
+    @cached_property
+    def rows_by_user(self) -> tuple[Ints, Ints]:
+        order = np.argsort(self.table.user, kind="stable")
+        users = int(self.turns.user_of_talk.max(initial=0)) + 1
+        return order, np.searchsorted(self.table.user[order], np.arange(users + 1))
+
+    @cached_property
+    def splicer(self) -> Splicer:
+        units = self.table.user.tolist()
+        guard = CopyGuard.of(zip(self.texts, units, strict=True), common=self.common)
+        return Splicer(PhraseBook(self.texts), guard, self.table.own)
+
+    @cached_property
+    def departures(self) -> npt.NDArray[np.float64]:
+        """Log odds ratios of the conversation ending by each act of the other side (index 0: no act)."""
+        t = self.table
+        over = t.position == t.length - 1
+        return leaving_odds(t.before_act, t.position, over, acts=len(self.other.labels))
+
+    def hear(self, text: str | None, acts: tuple[str, ...]) -> Heard:
+        """The direction and the act of what was said; an unlabelled turn takes the act of its like."""
+        if not text:
+            return Heard(np.zeros(self.vectors.dimensions, dtype=np.float32), NONE, "")
+        context = self.vectors.embed(text)
+        act = self.act_number.get("+".join(sorted(set(acts))), NONE) if acts else NONE
+        return Heard(context, act, text)
+
+    def choose(self, thread: Thread, heard: Heard, *, closing: bool | None, rng: Rng) -> tuple[int, Heard]:
+        """The row to say next. `closing` says whether this is to be the last thing said, where that is decided."""
+        t, w = self.table, self.weights
+        near = self.neighbours.near(heard.context, t.topic, thread.topic, _NEAR, rng) if heard.text else _NO_ROWS
+        if heard.act == NONE and len(near):
+            acts = t.before_act[near[np.argsort(-(t.before[near] @ heard.context))[:5]]]
+            acts = acts[acts >= 0]
+            heard = heard._replace(act=int(np.bincount(acts).argmax()) if len(acts) else NONE)
+        rows = np.concatenate([near, *self._kin(thread, rng)])
+        if not len(rows):
+            rows = rng.integers(0, len(t.talk), _NEAR)
+        score = w.context * (t.before[rows] @ heard.context)
+        if thread.talk != NONE:
+            step = t.position[rows] - thread.due
+            pull = np.where(step >= 0, np.exp(-0.5 * step), 0.25 * np.exp(0.25 * np.minimum(step, 0)))
+            score = score + w.thread * (t.talk[rows] == thread.talk) * pull
+            if w.user:
+                score = score + w.user * (t.user[rows] == self.turns.user_of_talk[thread.talk])
+        if w.style and thread.talk != NONE:
+            mine = self.styles.vectors[self.turns.user_of_talk[thread.talk]]
+            gap = self.styles.vectors[t.user[rows]] - mine
+            score = score - w.style * np.minimum((gap * gap).mean(axis=1), 4.0)
+        if thread.topic >= 0:
+            score = score + w.topic * (t.topic[rows] == thread.topic)
+        planned = int(t.length[t.first_row[thread.talk]]) if self._follows(thread) else thread.said + 3
+        way = min(thread.said / max(planned, 1), 1.0)
+        score = score - w.way * np.abs(t.position[rows] / np.maximum(t.length[rows], 1) - way)
+        score = score - w.edge * ((t.position[rows] == 0) != (thread.said == 0))
+        if closing is not None:
+            score = score - w.edge * ((t.position[rows] == t.length[rows] - 1) != closing)
+        score = score + w.intent * self.model.log_probabilities(thread.previous, heard.act, way)[t.intent[rows]]
+        if thread.used:
+            said = np.isin(t.text_key[rows], thread.used)
+            score = score - np.where(said, np.where(t.talk[rows] == thread.talk, 0.5, 3.0), 0.0)
+        row = int(rows[(score / _TEMPERATURE + rng.gumbel(size=len(rows))).argmax()])
+        return row, heard
+
+    def _follows(self, thread: Thread) -> bool:
+        t = self.table
+        return thread.talk != NONE and t.first_row[thread.talk] < t.first_row[thread.talk + 1]
+
+    def _kin(self, thread: Thread, rng: Rng) -> list[Ints]:
+        """The session that is followed, and turns of the same speaker from a like place in other sessions."""
+        if thread.talk == NONE:
+            return []
+        t = self.table
+        own = t.rows_of(thread.talk)
+        own = own[~np.isin(own, np.array(thread.used_rows))] if hasattr(thread, "used_rows") else own
+        if not self.weights.user:
+            return [own]
+        order, begins = self.rows_by_user
+        user = self.turns.user_of_talk[thread.talk]
+        low, high = int(begins[user]), int(begins[user + 1])
+        if high - low <= len(own):
+            return [own]
+        start = low + int(rng.integers(0, high - low))
+        others = order[np.arange(start, start + min(high - low, 8 * _KIN)) % (high - low) + low]
+        others = others[(np.abs(t.position[others] - thread.said) <= 1) & (t.talk[others] != thread.talk)]
+        return [own, others[:_KIN]]
+
+    def say(self, row: int, thread: Thread, rng: Rng) -> Line:
+        """The chosen row in words that the guard lets pass."""
+        text = self.texts[row]
+        intent = self.side.labels[int(self.table.intent[row])]
+        if self.guard == "free":
+            return Line(row, text, intent, False)
+        splicer = self.splicer
+        words = tokens(text)
+        if len(words) < splicer.guard.hasher.size or splicer.guard.first_copy(words) is None:
+            return Line(row, text, intent, False)
+        kin = self.table.user == self.table.user[row] if self.turns.has_users else None
+        best: tuple[float, str] | None = None
+        for _ in range(_ATTEMPTS):
+            said = splicer.reword(text, row, kin=kin, rng=rng)
+            if said is not None:
+                worth = float(splicer.book.log_probabilities(splicer.book.split(said)).mean())
+                if best is None or worth > best[0]:
+                    best = (worth, said)
+        if best is None:
+            return Line(row, self._shorter(row, rng), intent, True)
+        return Line(row, best[1], intent, True)
+
+    def _shorter(self, row: int, rng: Rng) -> str:
+        """Something short enough to be anybody's, of the same intent: the last resort of the guard."""
+        order, begins = self._short_by_intent
+        intent = int(self.table.intent[row])
+        rows = order[begins[intent] : begins[intent + 1]]
+        if not len(rows):
+            rows = order
+        if not len(rows):
+            return " ".join(self.texts[row].split()[:4])
+        rows = rows[rng.integers(0, len(rows), 32)]
+        alike = self.table.own[rows] @ self.table.own[row]
+        return self.texts[int(rows[int(alike.argmax())])]
+
+    @cached_property
+    def _short_by_intent(self) -> tuple[Ints, Ints]:
+        size = self.splicer.guard.hasher.size
+        short = np.flatnonzero([len(tokens(text)) < size for text in self.texts])
+        order = short[np.argsort(self.table.intent[short], kind="stable")]
+        return order, np.searchsorted(self.table.intent[order], np.arange(len(self.side.labels) + 1))
+
+
+_NO_ROWS = np.zeros(0, dtype=np.int64)

@@ -1,0 +1,300 @@
+"""New wordings out of attested ones: local substitutions and splices until no protected span is left."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from understudy.conversations.text import TOKEN_PATTERN
+from understudy.users.copy_guard import CopyGuard
+
+Ints = npt.NDArray[np.int64]
+Rng = np.random.Generator
+
+START, END = 0, 1
+_PIECE = re.compile(rf"(\s*)(?:({TOKEN_PATTERN})|([^\w\s]|_))")
+_WIDEST = 3  # pieces that one substitution may put in
+_NARROWEST_OUT = 2  # and take out
+_SAMPLED = 10  # attested alternatives looked at for one gap
+
+
+class Piece(NamedTuple):
+    """A word or a punctuation mark with the space before it, exactly as written."""
+
+    id: int
+    lead: str
+    surface: str
+
+
+class Options(NamedTuple):
+    """Ways to change a wording: replace `width` pieces at `gap` by `length` pieces of the text at `source`."""
+
+    gap: Ints
+    width: Ints
+    source: Ints
+    length: Ints
+    score: npt.NDArray[np.float64]
+
+
+class Trigrams:
+    """An interpolated (Witten-Bell) trigram model over pieces; all look-ups are by the batch.
+
+    >>> flat = np.array([0, 0, 2, 3, 1, 0, 0, 2, 4, 1])
+    >>> model = Trigrams(flat, 5)
+    >>> seen, unseen = model.log_probability(np.array([0, 0]), np.array([2, 2]), np.array([3, 2]))
+    >>> bool(seen > unseen)
+    True
+    """
+
+    def __init__(self, flat: Ints, size: int) -> None:
+        self.size = size
+        counts = np.bincount(flat, minlength=size).astype(np.float64)
+        self.single = (counts + 0.5) / (counts.sum() + 0.5 * size)
+        pair = flat[:-1] * size + flat[1:]
+        self.pairs, self.pair_n = np.unique(pair, return_counts=True)
+        self.triples, self.triple_n = np.unique(pair[:-1] * size + flat[2:], return_counts=True)
+        heads = self.pairs // size
+        self.after_one_n = np.bincount(heads, weights=self.pair_n, minlength=size)
+        self.after_one_types = np.bincount(heads, minlength=size).astype(np.float64)
+        at = np.searchsorted(self.pairs, self.triples // size)
+        self.after_two_n = np.bincount(at, weights=self.triple_n, minlength=len(self.pairs))
+        self.after_two_types = np.bincount(at, minlength=len(self.pairs)).astype(np.float64)
+
+    def log_probability(self, a: Ints, b: Ints, c: Ints) -> npt.NDArray[np.float64]:
+        """log p(c | a, b), element by element."""
+        head = a * self.size + b
+        n3 = _looked_up(self.triples, self.triple_n, head * self.size + c)
+        n2 = _looked_up(self.pairs, self.pair_n, b * self.size + c)
+        types1, total1 = self.after_one_types[b], self.after_one_n[b]
+        lower = (n2 + (types1 + 1) * self.single[c]) / (total1 + types1 + 1)
+        at = np.minimum(np.searchsorted(self.pairs, head), len(self.pairs) - 1)
+        known = self.pairs[at] == head
+        types2 = np.where(known, self.after_two_types[at], 0.0)
+        total2 = np.where(known, self.after_two_n[at], 0.0)
+        return np.asarray(np.log((n3 + (types2 + 1) * lower) / (total2 + types2 + 1)))
+
+
+def _looked_up(keys: Ints, values: Ints, wanted: Ints) -> npt.NDArray[np.float64]:
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[at] == wanted, values[at], 0).astype(np.float64)
+
+
+class PhraseBook:
+    """All turns of one side as pieces, indexed by the contexts in which each run of pieces stands."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.ids: dict[str, int] = {"\x02": START, "\x03": END}
+        self.word_ids: list[bool] = [False, False]
+        flat: list[int] = []
+        self.leads: list[str] = []
+        self.surfaces: list[str] = []
+        self.begins = np.zeros(len(texts) + 1, dtype=np.int64)
+        for row, text in enumerate(texts):
+            pieces = self.split(text, learn=True)
+            flat += [START, START, *(p.id for p in pieces), END, END]
+            self.leads += ["", "", *(p.lead for p in pieces), "", ""]
+            self.surfaces += ["", "", *(p.surface for p in pieces), "", ""]
+            self.begins[row + 1] = len(flat)
+        self.flat = np.array(flat or [START, START, END, END], dtype=np.int64)
+        self.size = len(self.ids)
+        self.is_word = np.array(self.word_ids, dtype=bool)
+        self.row_of = np.repeat(np.arange(len(texts)), np.diff(self.begins))
+        self.trigrams = Trigrams(self.flat, self.size)
+        self.marks = np.r_[0, np.cumsum(~self.is_word[self.flat])]
+        self._index_gaps()
+
+    def split(self, text: str, *, learn: bool = False) -> list[Piece]:
+        """The pieces of a text; unknown ones are learned or marked by their own new id past the vocabulary."""
+        out = []
+        for match in _PIECE.finditer(text):
+            surface = match.group(2) or match.group(3)
+            key = surface.lower()
+            number = self.ids.get(key)
+            if number is None:
+                if learn:
+                    number = self.ids[key] = len(self.word_ids)
+                    self.word_ids.append(match.group(2) is not None)
+                else:
+                    number = END if match.group(2) is None else self.size - 1
+            out.append(Piece(number, match.group(1), surface))
+        return out
+
+    def _index_gaps(self) -> None:
+        """Sort every run of 0..`_WIDEST` words by the pieces on its two sides."""
+        keys, places, lengths = [], [], []
+        for length in range(_WIDEST + 1):
+            last = len(self.flat) - length
+            at = np.arange(1, last)
+            inside = self.marks[at + length] == self.marks[at]
+            at = at[inside]
+            keys.append(self.flat[at - 1] * self.size + self.flat[at + length])
+            places.append(at)
+            lengths.append(np.full(len(at), length))
+        key = np.concatenate(keys)
+        order = np.argsort(key, kind="stable")
+        self.gap_keys = key[order]
+        self.gap_places = np.concatenate(places)[order]
+        self.gap_lengths = np.concatenate(lengths)[order]
+        pair = self.flat[:-1] * self.size + self.flat[1:]
+        self.pair_order = np.argsort(pair, kind="stable")
+        self.pair_keys = pair[self.pair_order]
+
+    def pieces_at(self, place: int, length: int) -> list[Piece]:
+        return [
+            Piece(int(self.flat[k]), self.leads[k], self.surfaces[k]) for k in range(place, place + length)
+        ]
+
+    def log_probabilities(self, pieces: Sequence[Piece]) -> npt.NDArray[np.float64]:
+        row = np.array([START, START, *(p.id for p in pieces), END], dtype=np.int64)
+        return self.trigrams.log_probability(row[:-2], row[1:-1], row[2:])
+
+
+def _sampled(low: Ints, high: Ints, most: int, rng: Rng) -> tuple[Ints, Ints]:
+    """Up to `most` places of each slice [low, high): (which slice, place); strided from a random start."""
+    n = np.minimum(high - low, most)
+    which = np.repeat(np.arange(len(low)), n)
+    within = np.arange(len(which)) - np.repeat(np.cumsum(n) - n, n)
+    span = (high - low)[which]
+    start = (rng.random(len(low))[which] * span).astype(np.int64)
+    return which, low[which] + (start + within * np.maximum(span // most, 1)) % np.maximum(span, 1)
+
+
+class Splicer:
+    """Rewords a turn until the guard lets it pass. Holds no state between calls."""
+
+    def __init__(self, book: PhraseBook, guard: CopyGuard, affinity: npt.NDArray[np.float32]) -> None:
+        self.book = book
+        self.guard = guard
+        self.affinity = affinity  # unit vectors of the rows: what is about the same thing splices better
+
+    def reword(
+        self, text: str, row: int, *, kin: npt.NDArray[np.bool_] | None, rng: Rng, locked: frozenset[int] = frozenset()
+    ) -> str | None:
+        """`text` without protected spans, or None where no attested change does it."""
+        pieces = self.book.split(text)
+        tail = text[len(text.rstrip()) :]
+        for _ in range(4 + len(pieces) // 2):
+            words = [k for k, p in enumerate(pieces) if self.book.is_word[p.id]]
+            copied = self.guard.first_copy([pieces[k].surface.lower() for k in words])
+            if copied is None:
+                return "".join(p.lead + p.surface for p in pieces).lstrip() + tail
+            window = (words[copied], words[min(copied + self.guard.hasher.size, len(words)) - 1])
+            changed = self._change(pieces, window, row, kin, rng)
+            if changed is None:
+                return None
+            pieces = changed
+        return None
+
+    def _change(
+        self, pieces: list[Piece], window: tuple[int, int], row: int, kin: Any, rng: Rng
+    ) -> list[Piece] | None:
+        ids = np.array([START, START, *(p.id for p in pieces), END, END], dtype=np.int64)
+        edits = self._edits(ids, window, row, rng)
+        splices = self._splices(ids, window, row, kin, rng)
+        score = np.concatenate([edits.score, splices.score])
+        if not len(score):
+            return None
+        chosen = int((score / 0.35 + rng.gumbel(size=len(score))).argmax())
+        options, k = (edits, chosen) if chosen < len(edits.score) else (splices, chosen - len(edits.score))
+        gap, width = int(options.gap[k]) - 2, int(options.width[k])
+        middle = self.book.pieces_at(int(options.source[k]), int(options.length[k]))
+        return _joined(pieces, gap, width, middle)
+
+    def _edits(self, ids: Ints, window: tuple[int, int], row: int, rng: Rng) -> Options:
+        book = self.book
+        first, last = window[0] + 2, window[1] + 2
+        words = book.is_word[ids]
+        gaps, widths = [], []
+        for width in range(_NARROWEST_OUT + 1):
+            low = first if width else first + 1
+            for gap in range(low, last - max(width, 1) + 2):
+                if words[gap : gap + width].all():
+                    gaps.append(gap)
+                    widths.append(width)
+        gap, wide = np.array(gaps, dtype=np.int64), np.array(widths, dtype=np.int64)
+        keys = ids[gap - 1] * book.size + ids[gap + wide]
+        low_, high_ = np.searchsorted(book.gap_keys, keys, "left"), np.searchsorted(book.gap_keys, keys, "right")
+        which, at = _sampled(low_, high_, _SAMPLED, rng)
+        source, length = book.gap_places[at], book.gap_lengths[at]
+        gap, wide = gap[which], wide[which]
+        keep = (book.row_of[source] != row) & ~((length == 0) & (wide == 0))
+        same = (length == wide) & (length > 0)
+        for k in range(_NARROWEST_OUT):
+            inside = k < length
+            same &= ~inside | (book.flat[source + k * inside] == ids[gap + k * inside])
+        keep &= ~same
+        source, length, gap, wide = source[keep], length[keep], gap[keep], wide[keep]
+        if not len(source):
+            return Options(gap, wide, source, length, np.zeros(0))
+        fluency = self._fluency(ids, gap, wide, source, length)
+        around = (book.flat[source - 2] == ids[gap - 2]).astype(float)
+        after = np.minimum(source + length + 1, len(book.flat) - 1)
+        around += book.flat[after] == ids[np.minimum(gap + wide + 1, len(ids) - 1)]
+        shift = np.abs(length - wide)
+        return Options(gap, wide, source, length, fluency + 0.4 * around - 0.25 * shift)
+
+    def _fluency(self, ids: Ints, gap: Ints, wide: Ints, source: Ints, length: Ints) -> npt.NDArray[np.float64]:
+        """Mean log probability of the new pieces and the two after them."""
+        book, n = self.book, len(gap)
+        row = np.zeros((n, _WIDEST + 4), dtype=np.int64)
+        row[:, 0], row[:, 1] = ids[gap - 2], ids[gap - 1]
+        for k in range(_WIDEST + 2):
+            new = k < length
+            old = np.minimum(gap + wide + k - length, len(ids) - 1)
+            row[:, 2 + k] = np.where(new, book.flat[np.minimum(source + k, len(book.flat) - 1)], ids[old])
+        steps = np.arange(_WIDEST + 2)
+        used = steps[None, :] < (length + 2)[:, None]
+        logs = np.zeros(used.shape)
+        at_row, at_step = np.nonzero(used)
+        logs[at_row, at_step] = book.trigrams.log_probability(
+            row[at_row, at_step], row[at_row, at_step + 1], row[at_row, at_step + 2]
+        )
+        return np.asarray(logs.sum(axis=1) / (length + 2))
+
+    def _splices(self, ids: Ints, window: tuple[int, int], row: int, kin: Any, rng: Rng) -> Options:
+        book = self.book
+        gap = np.arange(window[0] + 3, window[1] + 3, dtype=np.int64)
+        keys = ids[gap - 2] * book.size + ids[gap - 1]
+        low, high = np.searchsorted(book.pair_keys, keys, "left"), np.searchsorted(book.pair_keys, keys, "right")
+        which, at = _sampled(low, high, _SAMPLED, rng)
+        source, gap = book.pair_order[at] + 2, gap[which]
+        rows = book.row_of[source]
+        length = book.begins[rows + 1] - 2 - source
+        wide = len(ids) - 2 - gap
+        ending = book.flat[book.begins[rows + 1] - 3]
+        both = (ending == ids[-3]) | (book.is_word[ending] & bool(book.is_word[ids[-3]]))
+        keep = (rows != row) & both & (length >= 1) & (np.abs(length - wide) <= 2 + wide // 2)
+        source, length, gap, wide, rows = source[keep], length[keep], gap[keep], wide[keep], rows[keep]
+        if not len(source):
+            return Options(gap, wide, source, length, np.zeros(0))
+        two = np.minimum(source + 1, len(book.flat) - 1)
+        fluency = 0.5 * book.trigrams.log_probability(ids[gap - 2], ids[gap - 1], book.flat[source])
+        fluency += 0.5 * book.trigrams.log_probability(ids[gap - 1], book.flat[source], book.flat[two])
+        near = self.affinity[rows] @ self.affinity[row]
+        bonus = 1.5 * near - 0.1 * np.abs(length - wide)
+        if kin is not None:
+            bonus = bonus + 0.5 * kin[rows]
+        return Options(gap, wide, source, length, fluency + bonus)
+
+
+def _joined(pieces: list[Piece], gap: int, width: int, middle: list[Piece]) -> list[Piece]:
+    """`pieces` with `middle` at `gap`, written as the turn around it is written (case, first letter)."""
+    letters = "".join(p.surface for p in pieces)
+    if letters.upper() == letters and letters.lower() != letters and len(letters) > 3:
+        middle = [p._replace(surface=p.surface.upper()) for p in middle]
+    elif letters.lower() == letters:
+        middle = [p._replace(surface=p.surface.lower()) for p in middle]
+    after = pieces[gap + width :]
+    opening = gap == 0 or pieces[gap - 1].surface in ".?!。？！"
+    follows = middle[0] if middle else (after[0] if after else None)
+    replaced = pieces[gap] if gap < len(pieces) else None
+    if opening and follows and replaced and replaced.surface[:1].isupper():
+        follows = follows._replace(surface=follows.surface[:1].upper() + follows.surface[1:])
+        middle, after = ([follows, *middle[1:]], after) if middle else (middle, [follows, *after[1:]])
+    if opening and not (replaced and replaced.surface[:1].isupper()) and width == 0 and after:
+        pass
+    return [*pieces[:gap], *middle, *after]
