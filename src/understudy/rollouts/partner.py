@@ -19,11 +19,24 @@ class PartnerTurn(msgspec.Struct, frozen=True, omit_defaults=True):
     meta: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
+class PartnerReply(Protocol):
+    """What the rollout loop reads of a partner's answer: a `PartnerTurn`, or anything with the same fields."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def acts(self) -> tuple[str, ...]: ...
+    @property
+    def ending(self) -> Ending | None: ...
+    @property
+    def meta(self) -> Mapping[str, Any]: ...
+
+
 @runtime_checkable
 class PartnerSession(Protocol):
     """One partner in one conversation. It receives the turns and nothing else: never the profile."""
 
-    async def reply(self, history: Sequence[Turn]) -> PartnerTurn: ...
+    async def reply(self, history: Sequence[Turn]) -> PartnerReply: ...
 
 
 @runtime_checkable

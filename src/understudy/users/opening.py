@@ -1,0 +1,132 @@
+"""Opening USERS as the command line names them: a fitted folder, or `structured:GOALS`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import msgspec
+
+from understudy.errors import UsageError
+from understudy.users.profile import Goal, Profile
+from understudy.users.simulator import UserSimulator
+from understudy.users.structured import StructuredPopulation
+
+_SCHEMES = ("structured", "prompted")
+_CORPUS_KEYS = ("turns", "messages", "conversations", "dialog", "log")
+
+
+@runtime_checkable
+class SimulatedUsers(Protocol):
+    """A population together with the simulator that speaks for its profiles."""
+
+    @property
+    def identity(self) -> str: ...
+    def draw(self, k: int, *, seed: int) -> Profile: ...
+    def simulator(self) -> UserSimulator: ...
+
+
+def open_users(users: str | os.PathLike[str]) -> SimulatedUsers:
+    """The simulated users that `users` names: a folder written by `fit`, or `structured:GOALS`.
+
+    GOALS is a JSON file (a list of goals) or JSONL file (a goal a line) of `{"topic": ..., "entities": [[type,
+    value], ...], "text": ...}`, or any corpus file to read goals off. Raises `UsageError` where it is neither.
+
+    >>> open_users("structurd:goals.json")
+    Traceback (most recent call last):
+    understudy.errors.UsageError: 'structurd:goals.json' names no simulated users
+      why: users are a folder made by `understudy fit`, or structured:GOALS; did you mean 'structured:'?
+      fix: run `understudy fit REAL --out users/`, then give users/
+    """
+    text = os.fspath(users)
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme == "structured":
+        return open_structured(rest)
+    if colon and scheme == "prompted":
+        raise UsageError(
+            f"{text!r}: prompted users are not available in this version",
+            why="they need a language model, and this version runs without one",
+            fix="give a folder made by `understudy fit`, or structured:GOALS",
+        )
+    path = Path(text)
+    if path.is_dir():
+        from understudy.users.population import load_population
+
+        return load_population(path)
+    why = "users are a folder made by `understudy fit`, or structured:GOALS"
+    if path.is_file():
+        why = f"{text} is a file; {why}"
+        fix = f"run `understudy fit {text} --out users/`, then give users/; or give structured:{text}"
+        raise UsageError(f"{text!r} names no simulated users", why=why, fix=fix)
+    near = difflib.get_close_matches(scheme, _SCHEMES, n=1) if colon else []
+    if not near and path.parent.is_dir():
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir() if p.is_dir()], n=1)
+        hint = f"; did you mean {str(path.parent / near[0])!r}?" if near else ""
+    else:
+        hint = f"; did you mean '{near[0]}:'?" if near else ""
+    raise UsageError(
+        f"{text!r} names no simulated users",
+        why=why + hint,
+        fix="run `understudy fit REAL --out users/`, then give users/",
+    )
+
+
+def open_structured(path: str) -> StructuredPopulation:
+    """Structured users over the goals in the file `path`, or read off the corpus `path`."""
+    if not path:
+        raise UsageError(
+            "structured: without a file",
+            why="a structured user says nothing but its goal",
+            fix="give structured:GOALS.json, or structured:REAL to take the goals of a corpus",
+        )
+    goals = _goals_in(Path(path))
+    if goals is not None:
+        return StructuredPopulation(goals)
+    from understudy.conversations.reading import read_corpus
+
+    return StructuredPopulation.from_corpus(read_corpus(path).corpus)
+
+
+def _goals_in(path: Path) -> list[Goal] | None:
+    """The goals of a goals file; None where `path` is something else, to be read as a corpus."""
+    if path.suffix not in (".json", ".jsonl") or not path.is_file():
+        return None
+    try:
+        rows = _rows(path)
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
+        return None  # The corpus reader says what is wrong with it, by line.
+    goal_keys = set(Goal.__struct_fields__)
+    if not rows or not all(isinstance(row, dict) and row and set(row) <= goal_keys for row in rows):
+        if rows and isinstance(rows[0], dict) and goal_keys & set(rows[0]) and not set(rows[0]) & {*_CORPUS_KEYS}:
+            number = next((n for n, r in enumerate(rows, 1) if not isinstance(r, dict) or not set(r) <= goal_keys), 1)
+            raise _bad_goal(path, number, f"its keys are not among {', '.join(sorted(goal_keys))}")
+        return None
+    goals = []
+    for number, row in enumerate(rows, 1):
+        try:
+            goals.append(msgspec.convert(row, Goal))
+        except msgspec.ValidationError as error:
+            raise _bad_goal(path, number, str(error)) from error
+    return goals
+
+
+def _rows(path: Path) -> list[Any]:
+    if path.suffix == ".json":
+        data = msgspec.json.decode(path.read_bytes())
+        return data if isinstance(data, list) else []
+    with path.open("rb") as file:
+        first = file.readline(1 << 20)
+        row = msgspec.json.decode(first)
+        if not isinstance(row, dict) or set(row) & {*_CORPUS_KEYS}:
+            return []  # A corpus may be large: it is not read twice.
+        return [row, *(msgspec.json.decode(line) for line in file if line.strip())]
+
+
+def _bad_goal(path: Path, number: int, reason: str) -> UsageError:
+    return UsageError(
+        f"{path}: goal {number} cannot be read: {reason}",
+        why="a structured user says the entities of its goal",
+        fix='write each goal as {"topic": "hotel", "entities": [["area", "north"]], "text": ""}',
+    )
