@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple
 
 from understudy.conversations.formats.drafts import Draft, Line
 from understudy.conversations.problems import Broken, Notes, shown
@@ -20,6 +20,17 @@ _REMEMBERED = 512
 _CALLS = ("tool_calls", "function_call")
 
 
+Part = Literal["user", "assistant", "instruction", "tool"]
+
+
+class _Cast(NamedTuple):
+    """What each speaker of a conversation is. `several`: some part is shared; `guess`: the remark it deserves."""
+
+    parts: Mapping[str, Part]
+    several: bool
+    guess: str | None
+
+
 class Casting:
     """Gives every speaker of a file its role. Remembers which names it met, for the error that lists them."""
 
@@ -28,17 +39,19 @@ class Casting:
         self.notes = notes
         self.found = False
         self.names: dict[str, None] = {}
-        self._memo: dict[tuple[frozenset[str], bool], Mapping[str, str]] = {}
+        self._memo: dict[tuple[frozenset[str], bool], _Cast] = {}
 
     def cast(self, draft: Draft, fallback_id: str) -> Conversation:
         """The conversation of `draft`; raises `Broken` where nobody says anything."""
-        roles = self._roles(frozenset([line.speaker for line in draft.lines]), draft.system_speaks)
-        turns, meta = _turns(draft.lines, roles)
-        if not turns and not draft.may_be_empty:
-            raise Broken("nobody says anything: no turn of a user or an assistant")
+        cast = self._cast_for(frozenset([line.speaker for line in draft.lines]), draft.system_speaks)
+        turns, meta = _turns(draft.lines, cast)
+        if not turns:
+            if draft.lines:
+                raise Broken("nobody says anything: no turn of a user or an assistant")
+            self.notes.add("a conversation has no turns; it was kept")
         user_id = draft.user_id
         if user_id is None and draft.user_ids is not None:
-            users = [draft.user_ids[name] for name in draft.user_ids if roles.get(name) == "user"]
+            users = [draft.user_ids[name] for name in draft.user_ids if cast.parts.get(name) == "user"]
             user_id = users[0] if len(users) == 1 else None
         return Conversation(
             draft.id or fallback_id,
@@ -51,21 +64,22 @@ class Casting:
             {**meta, **(draft.meta or {})} if meta else draft.meta or {},
         )
 
-    def _roles(self, names: frozenset[str], system_speaks: bool) -> Mapping[str, str]:
+    def _cast_for(self, names: frozenset[str], system_speaks: bool) -> _Cast:
         key = (names, system_speaks)
-        roles = self._memo.get(key)
-        if roles is None:
-            roles = self._decide(names, system_speaks)
+        cast = self._memo.get(key)
+        if cast is None:
+            cast = self._decide(names, system_speaks)
             if len(self._memo) < _REMEMBERED:
-                self._memo[key] = roles
+                self._memo[key] = cast
             if len(self.names) < _REMEMBERED:
                 self.names.update(dict.fromkeys(sorted(names)))
-        elif self.user_role is None and "?" in roles:
-            self.notes.add(roles["?"])
-        return roles
+        if cast.guess is not None:
+            self.notes.add(cast.guess)
+        return cast
 
-    def _decide(self, names: frozenset[str], system_speaks: bool) -> Mapping[str, str]:
-        roles: dict[str, str] = {}
+    def _decide(self, names: frozenset[str], system_speaks: bool) -> _Cast:
+        roles: dict[str, Part] = {}
+        guess: str | None = None
         speakers: list[str] = []
         for name in sorted(names):
             plain = normalised(name)
@@ -84,10 +98,9 @@ class Casting:
             others = [name for name, role in roles.items() if role == "assistant"]
             given, guessed = assign_roles([*speakers, *(["assistant"] if others else [])])
             roles.update({name: given[name] for name in speakers})
-            if guessed:
-                roles["?"] = _guess(sorted(names), given)
-                self.notes.add(roles["?"])
-        return roles
+            guess = _guess(sorted(names), given) if guessed else None
+        several = sum(part in ("user", "assistant") for part in roles.values()) > 2
+        return _Cast(roles, several, guess)
 
 
 def _partner_is_missing(names: frozenset[str]) -> bool:
@@ -102,22 +115,23 @@ def _guess(names: list[str], roles: Mapping[str, Role]) -> str:
     return f"no speaker's name says who the user is: {which} taken as the user (--user-role names another)"
 
 
-_LABELS = frozenset({"speaker", "person", "participant", "p", "s", "a", "b", "agent", "user", "spk", "party", "worker"})
+_LABELS = frozenset(
+    {"speaker", "person", "participant", "p", "s", "a", "b", "agent", "user", "spk", "party", "worker"}
+)
 
 
-def _turns(lines: Any, roles: Mapping[str, str]) -> tuple[tuple[Turn, ...], dict[str, Any]]:
-    several = len([name for name, role in roles.items() if role in ("user", "assistant") and name != "?"]) > 2
+def _turns(lines: Iterable[Line], cast: _Cast) -> tuple[tuple[Turn, ...], dict[str, Any]]:
     turns: list[Turn] = []
     meta: dict[str, Any] = {}
     waiting: dict[str, dict[str, list[Any]]] = {}
     for line in lines:
-        role = roles[line.speaker]
+        role = cast.parts[line.speaker]
         if role == "user" or role == "assistant":
             if line.text is None or (line.text == "" and line.meta and any(line.meta.get(k) for k in _CALLS)):
                 _collect(line, role, waiting)
                 continue
             extra = line.meta
-            if several:
+            if cast.several:
                 extra = {**(extra or {}), "speaker": line.speaker}
             if role in waiting:
                 extra = {**(extra or {}), **_merged(extra or {}, waiting.pop(role))}
@@ -131,8 +145,8 @@ def _turns(lines: Any, roles: Mapping[str, str]) -> tuple[tuple[Turn, ...], dict
             meta["system"] = f"{meta['system']}\n\n{line.text}" if "system" in meta else line.text
         else:
             _tool_result(line, turns, waiting)
-    for role, calls in waiting.items():
-        _attach_to_last(role, calls, turns, meta)
+    for side, calls in waiting.items():
+        _attach_to_last(side, calls, turns, meta)
     return tuple(turns), meta
 
 
@@ -155,18 +169,18 @@ def _tool_result(line: Line, turns: list[Turn], waiting: dict[str, dict[str, lis
 
 
 def _merged(extra: Mapping[str, Any], calls: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
-    own = {key: extra.get(key) for key in calls}
-    return {key: [*held, *(own[key] if isinstance(own[key], list) else [])] for key, held in calls.items()}
+    return {key: [*held, *_listed(extra.get(key))] for key, held in calls.items()}
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _attach_to_last(role: str, calls: Mapping[str, list[Any]], turns: list[Turn], meta: dict[str, Any]) -> None:
     for place in range(len(turns) - 1, -1, -1):
         if turns[place].role == role:
             last = turns[place]
-            held = {
-                key: [*(have if isinstance(have := last.meta.get(key), list) else []), *found]
-                for key, found in calls.items()
-            }
+            held = {key: [*_listed(last.meta.get(key)), *found] for key, found in calls.items()}
             turns[place] = Turn(last.role, last.text, last.intent, last.acts, {**last.meta, **held})
             return
     meta.update({key: found for key, found in calls.items() if found})

@@ -189,7 +189,8 @@ class _Feed:
         return self
 
     def __next__(self) -> str:
-        for self.line, data in self.lines:
+        for line, data in self.lines:
+            self.line = line
             if isinstance(data, Broken):
                 self.broken = data
                 continue

@@ -32,7 +32,8 @@ class Corpus(Sequence[Conversation]):
 
     `turns` is one polars frame, a row a turn, in order:
     `conversation` (u32 row of the conversation), `position` (u16, from 0 within it), `is_user` (bool), `text`,
-    `intent` (str|null), `acts` (list[str]). Per-conversation arrays (`unit_ids`, `topics`) align with `conversation`.
+    `intent` (str|null), `acts` (list[str]). Per-conversation arrays (`unit_ids`, `topics`) align with
+    `conversation`.
 
     >>> from understudy.conversations import Turn
     >>> corpus = Corpus([Conversation("a", (Turn("user", "hi"), Turn("assistant", "hello")), user_id="u1")])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import gc
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -44,10 +46,10 @@ def read_corpus(
 ) -> Reading:
     """Read a file, a folder of files, a ConvoKit folder, or `hf:NAME[:SPLIT]` as one corpus.
 
-    Containers: `.jsonl`, `.json`, `.csv`, `.tsv` (each also `.gz` or `.zst`), `.parquet`. Formats, told by content:
-    the project's own, `messages`, `turns`, ShareGPT, ConvLab unified, agent trajectories, one row a turn. `user_role`
-    names the speaker to take as the user; everybody else is then the assistant. `max_bytes` bounds each file,
-    unpacked.
+    Containers: `.jsonl`, `.json`, `.csv`, `.tsv` (each also `.gz` or `.zst`), `.parquet`. Formats, told by
+    content: the project's own, `messages`, `turns`, ShareGPT, ConvLab unified, agent trajectories, one row a
+    turn. `user_role` names the speaker to take as the user; everybody else is then the assistant. `max_bytes`
+    bounds each file, unpacked.
 
     A broken row becomes a `RowProblem` and reading goes on. Raises `CorpusError` where the path does not lead to a
     corpus, where nothing in it could be read, or where `user_role` names nobody. Conversations with an id that was
@@ -63,8 +65,12 @@ def read_corpus(
     reader = _Reader(str(path), user_role, max_bytes, whole=True)
     talks: list[Conversation] = []
     problems: list[RowProblem] = []
-    for item in reader:
-        (problems if isinstance(item, RowProblem) else talks).append(item)  # type: ignore[attr-defined]
+    with _no_collection():
+        for item in reader:
+            if isinstance(item, RowProblem):
+                problems.append(item)
+            else:
+                talks.append(item)
     reader.check_user_role()
     if not talks:
         raise _nothing(str(path), problems)
@@ -242,7 +248,8 @@ def _files(path: Path, notes: Notes) -> Iterator[Path]:
     if convokit.matches(path):
         yield path
         return
-    found, ignored = [], []
+    found: list[Path] = []
+    ignored: list[Path] = []
     for folder, _, names in os.walk(path, followlinks=False):
         for name in names:
             file = Path(folder, name)
@@ -288,14 +295,28 @@ def _hub_rows(name: str) -> Iterator[Row]:
         ) from error
 
 
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Pause the cycle collector: rows are trees, and walking them again and again doubles the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _nothing(path: str, problems: list[RowProblem]) -> CorpusError:
     if not problems:
-        return CorpusError(f"{path} is empty", why="it holds no conversation", fix="give a file with conversations")
+        return CorpusError(
+            f"{path} is empty", why="it holds no conversation", fix="give a file with conversations"
+        )
     first = "; ".join(str(problem) for problem in problems[:3])
     return CorpusError(
         f"no conversation in {path} could be read ({len(problems):,} broken rows)",
         why=f"{first}{'; …' if len(problems) > 3 else ''}",
-        fix="see the list of formats in `understudy audit --help`; a row needs a list of turns with speaker and text",
+        fix="a row needs a list of turns, each with a speaker and a text (docs: formats)",
     )
 
 

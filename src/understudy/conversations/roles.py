@@ -71,9 +71,8 @@ def assign_roles(names: Collection[str]) -> tuple[dict[str, Role], bool]:
     if not unknown:
         return {name: role for name, role in roles.items() if role is not None}, False
     first: Role = "user"
-    if "user" in meant:
-        first = "assistant"
-    elif not meant and len(unknown) == 1 and _SECOND.search(normalised(unknown[0])):
+    lone_second = not meant and len(unknown) == 1 and _SECOND.search(normalised(unknown[0])) is not None
+    if "user" in meant or lone_second:
         first = "assistant"
     ranked: dict[str, Role] = {name: first if rank == 0 else "assistant" for rank, name in enumerate(unknown)}
     return {name: role or ranked[name] for name, role in roles.items()}, not meant

@@ -35,8 +35,8 @@ class _Refused:
 def decode_json(data: bytes, *, per_item: bool = False) -> tuple[Any, bool]:
     """The value in `data`, and whether lone surrogates in it were replaced by U+FFFD.
 
-    Raises `Broken` with the reason. With `per_item`, what is wrong inside one item of a list only spoils that item,
-    which then stands in the list as a `Broken`.
+    Raises `Broken` with the reason. With `per_item`, what is wrong inside one item of a list only spoils that
+    item, which then stands in the list as a `Broken`.
 
     >>> decode_json(b'{"a": [1, 2]}')
     ({'a': [1, 2]}, False)

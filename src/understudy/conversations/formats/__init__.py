@@ -10,8 +10,8 @@ from understudy.conversations.formats import (
     flat,
     messages,
     own,
-    sharegpt,
     shared_data,
+    sharegpt,
     trajectories,
     turns,
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from understudy.conversations.problems import Broken, shown
 from understudy.conversations.records import Ending
 
@@ -26,7 +28,6 @@ ID_KEYS = (
 _USER_KEYS = ("user_id", "userId", "user_uuid")
 _TOPIC_KEYS = ("topic", "domain", "task", "category")
 _ACT_KEYS = ("acts", "dialogue_acts", "dialog_acts", "act", "dialogue_act")
-_ENDERS = frozenset({"user", "assistant", "limit", "fault"})
 
 
 class Line(NamedTuple):
@@ -55,7 +56,6 @@ class Draft(NamedTuple):
     meta: Mapping[str, Any] | None = None
     user_ids: Mapping[str, str] | None = None
     system_speaks: bool = False
-    may_be_empty: bool = False
 
 
 def first_key(row: Mapping[str, Any], keys: Iterable[str]) -> str | None:
@@ -96,7 +96,9 @@ def draft_from(row: Mapping[str, Any], lines: Sequence[Line], *used: str, system
             break
     if "topic" in rest and rest["topic"] is None:
         del rest["topic"]
-    profile, provenance = (rest.pop(k) if isinstance(rest.get(k), dict) else None for k in ("profile", "provenance"))
+    profile, provenance = (
+        rest.pop(k) if isinstance(rest.get(k), dict) else None for k in ("profile", "provenance")
+    )
     ending = _ending(rest.get("ending"))
     if ending is not None:
         del rest["ending"]
@@ -108,8 +110,10 @@ def draft_from(row: Mapping[str, Any], lines: Sequence[Line], *used: str, system
 def _ending(value: object) -> Ending | None:
     if not isinstance(value, dict) or value.keys() != {"by", "reason"}:
         return None
-    by, reason = value["by"], value["reason"]
-    return Ending(by, reason) if isinstance(by, str) and by in _ENDERS and isinstance(reason, str) else None
+    try:
+        return msgspec.convert(value, Ending)
+    except msgspec.ValidationError:
+        return None  # Something else of that name; it stays in meta.
 
 
 def lines_from(items: list[Any], role_keys: Sequence[str], text_keys: Sequence[str]) -> list[Line]:
@@ -181,7 +185,7 @@ def _extras(
     meta: dict[str, Any] = {}
     inner: object = None
     for key, value in item.items():
-        if key == role_key or key == text_key:
+        if key in (role_key, text_key):
             continue
         if key in _ACT_KEYS and not acts and (found := labels(value)) is not None:
             acts = found
@@ -202,11 +206,14 @@ def labels(value: object) -> tuple[str, ...] | None:
     >>> labels(["inform", "thank"]), labels("greet"), labels(None), labels([{"act": "INFORM"}]), labels(3)
     (('inform', 'thank'), ('greet',), (), ('INFORM',), None)
     """
-    if value is None or value == "":
+    if type(value) is list:
+        if set(map(type, value)) <= {str}:
+            return tuple(value)
+    elif value is None or value == "":
         return ()
-    if isinstance(value, str):
+    elif isinstance(value, str):
         return (value,)
-    if not isinstance(value, list):
+    else:
         return None
     named: list[str] = []
     for entry in value:

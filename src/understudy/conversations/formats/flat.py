@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from understudy.conversations.formats.drafts import Draft, Line, draft_from, identifier, labels, plain_text, shown_keys
+from understudy.conversations.formats.drafts import (
+    Draft,
+    Line,
+    draft_from,
+    identifier,
+    labels,
+    plain_text,
+    shown_keys,
+)
 from understudy.conversations.problems import Broken
 from understudy.conversations.strict_json import decode_json
 
 NAME = "rows"
 _CONVERSATION = (
-    "conversation_id conversation conversationid conv_id convid dialogue_id dialog_id dialogueid dialogid session_id"
-    " sessionid chat_id thread_id dialogue dialog session id"
-).split()
-_SPEAKER = "role speaker from sender author participant party speaker_role speaker_type".split()
-_TEXT = "text content utterance message value body transcript".split()
-_POSITION = "position turn turn_id turn_index turn_no turn_number turn_idx utt_idx utterance_idx index".split()
+    "conversation_id",
+    "conversation",
+    "conversationid",
+    "conv_id",
+    "convid",
+    "dialogue_id",
+    "dialog_id",
+    "dialogueid",
+    "dialogid",
+    "session_id",
+    "sessionid",
+    "chat_id",
+    "thread_id",
+    "dialogue",
+    "dialog",
+    "session",
+    "id",
+)
+_SPEAKER = ("role", "speaker", "from", "sender", "author", "participant", "party", "speaker_role", "speaker_type")
+_TEXT = ("text", "content", "utterance", "message", "value", "body", "transcript")
+_POSITION = ("position", "turn", "turn_id", "turn_index", "turn_no", "turn_number", "turn_idx", "utt_idx", "index")
 #: Said once for the whole conversation, on whichever row has it first.
 _SHARED = ("user_id", "topic", "domain", "profile", "ending", "provenance", "conversation_meta")
 _JSON = frozenset({"acts", "turn_meta", "conversation_meta", "profile", "ending", "provenance"})
@@ -30,10 +53,15 @@ class Columns:
     def __init__(self, names: Sequence[str]) -> None:
         self.plain = {name: _NOT_A_NAME.sub("_", name.strip().lower()) for name in names}
         back = {plain: name for name, plain in reversed(self.plain.items())}
-        pick = lambda aliases: next((back[alias] for alias in aliases if alias in back), None)  # noqa: E731
+
+        def pick(aliases: Iterable[str]) -> str | None:
+            return next((back[alias] for alias in aliases if alias in back), None)
+
         self.speaker: str | None = pick(_SPEAKER)
         self.text: str | None = pick(_TEXT)
-        self.conversation: str | None = pick([a for a in _CONVERSATION if back.get(a) not in (self.speaker, self.text)])
+        self.conversation: str | None = pick(
+            [a for a in _CONVERSATION if back.get(a) not in (self.speaker, self.text)]
+        )
         self.position: str | None = pick(_POSITION)
 
     @property
@@ -74,7 +102,7 @@ def parse(key: str, rows: Sequence[Mapping[str, Any]], columns: Columns) -> Draf
     meta = shared.pop("conversation_meta", None)
     lines = [line for row in rows if (line := _line(row, columns)) is not None]
     draft = draft_from({**shared, "id": key, **({"meta": meta} if meta is not None else {})}, lines)
-    return draft._replace(system_speaks=True, may_be_empty=not lines)
+    return draft._replace(system_speaks=True)
 
 
 def _line(row: Mapping[str, Any], columns: Columns) -> Line | None:

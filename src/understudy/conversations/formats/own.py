@@ -51,5 +51,4 @@ def parse(row: Mapping[str, Any]) -> Draft:
         talk.ending,
         talk.provenance,
         talk.meta,
-        may_be_empty=True,
     )
