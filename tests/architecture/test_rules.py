@@ -29,6 +29,7 @@ BAD = [
     (rules.no_global_randomness, "users.x", "np.random.rand(3)"),
     (rules.no_global_randomness, "users.x", "from numpy.random import rand"),
     (rules.no_global_randomness, "users.x", "rng = np.random.default_rng()"),
+    (rules.no_global_randomness, "users.x", "secrets.choice(names)"),
     (rules.no_swallowed_errors, "users.x", "try:\n    f()\nexcept Exception:\n    pass"),
     (rules.no_swallowed_errors, "users.x", "try:\n    f()\nexcept:\n    y = None"),
     (

@@ -88,6 +88,8 @@ def _run(arguments: list[str]) -> int:
     except SystemExit as stop:
         if stop.code == Exit.TERMINATED:
             print("stopped: terminated", file=sys.stderr)
+        if isinstance(stop.__context__, BrokenPipeError):
+            raise BrokenPipeError from stop
         code = stop.code
     if code == Exit.INTERRUPTED:
         raise KeyboardInterrupt

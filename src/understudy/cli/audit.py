@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from understudy.cli.gates import GateResult
     from understudy.conversations import Corpus
 
-Synthetic = Annotated[str, typer.Argument(metavar="SYN", help="Synthetic conversations: a file or folder.")]
+Synthetic = Annotated[str, typer.Argument(metavar="SYN", help="Synthetic conversations.")]
 Real = Annotated[str, typer.Option("--real", metavar="REAL", help="Real conversations to measure against.")]
 OtherReal = Annotated[
     str | None,
@@ -66,7 +66,11 @@ def audit(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Measure synthetic users against real ones; every number with its interval and its real-vs-real floor.
+    """Measure synthetic users against real ones.
+
+    Every number comes with its interval and its floor: what the same measure says of real against real. SYN and
+    REAL are files or folders: .jsonl, .json, .csv, .tsv (also .gz, .zst), .parquet, or hf:NAME. Formats, told by
+    content: messages, turns, ShareGPT, ConvoKit, ConvLab, agent trajectories, a row a turn.
 
     \b
     understudy audit syn.jsonl --real real.jsonl --out report/

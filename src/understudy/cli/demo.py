@@ -29,9 +29,9 @@ def demo(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Fit, simulate and audit on the bundled sample: no key, no network, under a minute.
+    """Fit, simulate and audit on the bundled sample.
 
-    The sample is written, not collected: it shows the job, not how people talk.
+    No key, no network, under a minute. The sample is written, not collected: it shows the job, not how people talk.
     """
     from understudy.cli.chain import Chain, run_chain
     from understudy.conversations.splitting import split_corpus

@@ -23,9 +23,7 @@ class CopyGuard(StrEnum):
 
 Real = Annotated[
     str,
-    typer.Argument(
-        metavar="REAL", help="Real conversations: .jsonl[.gz|.zst], .json, .csv, .parquet or a folder."
-    ),
+    typer.Argument(metavar="REAL", help="Real conversations."),
 ]
 Out = Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help="Where the users go.")]
 Guard = Annotated[
@@ -46,7 +44,10 @@ def fit(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Learn simulated users from real conversations, on this machine.
+    """Learn simulated users from real conversations.
+
+    REAL is a file or folder: .jsonl, .json, .csv, .tsv (also .gz, .zst), .parquet, or hf:NAME. Formats, told by
+    content: messages, turns, ShareGPT, ConvoKit, ConvLab, agent trajectories, a row a turn.
 
     \b
     understudy fit real.jsonl --out users/

@@ -50,7 +50,9 @@ def simulate(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Let simulated users talk to a partner: the system under test, or a stand-in fitted to real partners.
+    """Let simulated users talk to a partner.
+
+    The partner is the system under test, or a stand-in fitted to real partners.
 
     \b
     understudy simulate users/ --partner fitted:real.jsonl -n 500 --out syn.jsonl

@@ -1,0 +1,79 @@
+"""Gates are read, named and judged on the unfavourable end of the interval."""
+
+from __future__ import annotations
+
+import pytest
+
+from understudy.cli.gates import Gate, check_names, judge, parse_gate
+from understudy.errors import UsageError
+from understudy.measures.measurement import Measurement, MeasureSpec
+
+SPEC = MeasureSpec("realism.discriminator", "real", "?", "AUC", (0.0, 1.0), "match", "arXiv:1610.06545")
+
+
+def _scored(name: str, value: float, interval: tuple[float, float] | None) -> Measurement:
+    return Measurement(name=name, value=value, status="scored", interval=interval, n={}, spec=SPEC)
+
+
+WORDS = _scored("realism.discriminator.words", 0.60, (0.55, 0.66))
+MEASURED = [
+    WORDS,
+    _scored("realism.discriminator", 0.7, None),
+    _scored("separability.icc.words", 0.4, (0.2, 0.6)),
+    Measurement(name="realism.coverage", value=None, status="unscored", reason="too few users", n={}, spec=SPEC),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "met"),
+    [
+        ("discriminator.words<=0.66", True),
+        ("discriminator.words<0.66", False),
+        ("discriminator.words<=0.65", False),  # the value is .60, but the data do not show it
+        ("discriminator.words>=0.55", True),
+        ("discriminator.words>=0.56", False),
+        ("discriminator.words>0.55", False),
+        ("realism.discriminator.words <= 1", True),
+        ("icc.words>=.2", True),
+        ("coverage>=0", False),
+        ("realism.discriminator<=1", False),  # no interval: nothing to judge on
+    ],
+)
+def test_judged_on_the_bound(text: str, met: bool) -> None:
+    assert judge(parse_gate(text), MEASURED).met is met
+
+
+def test_an_unscored_measurement_fails_the_gate_with_its_reason() -> None:
+    result = judge(parse_gate("coverage>=0"), MEASURED)
+    assert result.reason == "unscored: too few users"
+    assert result.judged_on is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "words", "words=0.5", "words<=", "words<=x", "<=0.5", "words<=1..2", "words<=0.5 x"]
+)
+def test_bad_syntax_shows_a_good_gate(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_gate(text)
+    assert "discriminator.words<=0.65" in caught.value.fix
+
+
+def test_an_unknown_name_lists_close_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        judge(Gate("discriminator.wrods", "<=", 1.0), MEASURED)
+    assert "discriminator.words" in caught.value.fix
+
+
+def test_a_short_name_of_two_measurements_is_refused() -> None:
+    with pytest.raises(UsageError, match="stands for 2") as caught:
+        judge(Gate("words", "<=", 1.0), MEASURED)
+    assert "separability.icc.words" in caught.value.fix
+
+
+def test_names_are_checked_before_the_work() -> None:
+    names = ["realism.discriminator", "separability.icc"]
+    check_names([Gate("discriminator.words", "<=", 1.0), Gate("realism.discriminator.all", "<=", 1.0)], names)
+    check_names([Gate("icc", ">=", 0.0)], names)
+    for bad in ("discriminater.words", "realism", "realism.nothing"):
+        with pytest.raises(UsageError):
+            check_names([Gate(bad, "<=", 1.0)], names)
