@@ -25,7 +25,8 @@ def run(capsys, *arguments: str | Path) -> Ran:
     return Ran(int(code), said.out, said.err)
 
 
-WORDS = "i want a film about the sea please maybe something funny with dogs or an old one from france".split()
+TEXT = "i want a film about the sea please maybe something funny with dogs or an old one from france"
+WORDS = TEXT.split()
 
 
 def talk(number: int, *, users: int = 12, turns: int = 3, opener: str = "") -> dict:

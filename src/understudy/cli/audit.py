@@ -85,14 +85,8 @@ def audit(
     output = Output(json=json, quiet=quiet)
     gates = [parse_gate(text) for text in gate or []]
     check_names(gates, DEFAULT_MEASURES)
-    refuse_same(real, synthetic)
-    real_role = real_user_role or user_role
-    people = load_corpus(real, user_role=real_role, origin="real", output=output)
-    simulated = load_corpus(synthetic, user_role=user_role, origin="synthetic", output=output)
-    _refuse(people, simulated, real)
-    other = load_corpus(other_real, user_role=real_role, origin="real", output=output) if other_real else None
+    people, simulated, other = _load(real, synthetic, other_real, user_role, real_user_role or user_role, output)
     folder = folder_for(out) if out else None
-    output.note(f"real: {describe(people)}\nsynthetic: {describe(simulated)}", "dim")
     start = time.perf_counter()
     with output.progress() as on_progress:
         report = run(
@@ -131,12 +125,20 @@ def show_gates(results: list[GateResult], output: Output) -> None:
         output.line(f"gate {result.gate}: {word} ({result.reason})", style)
 
 
-def _refuse(people: Corpus, simulated: Corpus, real_path: str) -> None:
-    """What would make an audit meaningless is said before it runs."""
-    refuse_swapped(people, real_path)
+def _load(
+    real: str, synthetic: str, other_real: str | None, role: str | None, real_role: str | None, output: Output
+) -> tuple[Corpus, Corpus, Corpus | None]:
+    """The corpora, after refusing what would make an audit meaningless."""
+    refuse_same(real, synthetic)
+    people = load_corpus(real, user_role=real_role, origin="real", output=output)
+    refuse_swapped(people, real)
+    simulated = load_corpus(synthetic, user_role=role, origin="synthetic", output=output)
     if people.digest == simulated.digest:
         raise UsageError(
             "the real and the synthetic corpus hold the same conversations",
             why="nothing can differ between a set and itself",
             fix="check the two paths; real against real is in every report as the floor",
         )
+    other = load_corpus(other_real, user_role=real_role, origin="real", output=output) if other_real else None
+    output.note(f"real: {describe(people)}\nsynthetic: {describe(simulated)}", "dim")
+    return people, simulated, other
