@@ -12,6 +12,7 @@ import numpy as np
 
 from understudy.conversations import Ending, Turn
 from understudy.seeds import derive_seed, stream
+from understudy.users.entities import Filler
 from understudy.users.intents import NONE
 from understudy.users.profile import Profile
 from understudy.users.simulator import UserTurn
@@ -36,6 +37,7 @@ class FittedUserSession:
     def __init__(self, speaker: Speaker, profile: Profile, *, seed: int) -> None:
         self._speaker, self._profile, self._seed = speaker, profile, seed
         self._anchor = _anchor_of(speaker, profile, seed)
+        self._filler = Filler(profile.goal.entities)
         self._restart()
 
     def _restart(self) -> None:
@@ -66,7 +68,7 @@ class FittedUserSession:
             return UserTurn("", intent="leave", state=state, ending=Ending("user", "left"))
         closing = speaks_last and rng.random() < _chance(_LEAVES if left <= 1 else _STAYS, nudge)
         row, heard = speaker.choose(thread, heard, closing=closing if speaks_last else None, rng=rng)
-        line = speaker.say(row, thread, rng)
+        line = speaker.say(row, thread, heard, self._filler, rng)
         self._thread = followed(speaker, thread, row)
         self._lived.append(line.text)
         ending = Ending("user", "done") if closing else None
@@ -135,6 +137,7 @@ class FittedPartnerSession:
         self._speaker, self._seed = speaker, seed
         topics = speaker.turns.topics
         self._topic = topics.index(topic) if topic in topics else NONE
+        self._filler = Filler(())
         self._restart()
 
     def _restart(self) -> None:
@@ -153,7 +156,7 @@ class FittedPartnerSession:
         rng = stream(self._seed, "partner turn", thread.said)
         heard = _heard(speaker, history, "user")
         row, heard = speaker.choose(thread, heard, closing=None, rng=rng)
-        line = speaker.say(row, thread, rng)
+        line = speaker.say(row, thread, heard, self._filler, rng)
         after = followed(speaker, thread, row)
         talk = int(speaker.table.talk[row])
         self._thread = after._replace(talk=talk, due=int(speaker.table.position[row]) + 1)

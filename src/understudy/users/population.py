@@ -12,6 +12,7 @@ from understudy.conversations import Corpus
 from understudy.errors import SimulatorError
 from understudy.seeds import stream
 from understudy.users.copy_guard import calibrate
+from understudy.users.entities import Gazetteer
 from understudy.users.fitted import FittedPartner, FittedUser
 from understudy.users.intents import label_turns
 from understudy.users.material import Floats, Ints, Material, Side, Turns, flatten
@@ -21,6 +22,7 @@ from understudy.users.speaker import Speaker
 from understudy.users.vectors import WordVectors, fit_vectors
 
 Guard = Literal["free", "guarded"]
+_MOST_WANTED = 12  # entities of a goal
 
 
 def fit_population(corpus: Corpus, *, copy_guard: Guard = "guarded", seed: int) -> FittedPopulation:
@@ -67,11 +69,21 @@ class FittedPopulation:
         self.copy_guard: Guard = copy_guard
         vectors = WordVectors({w: k for k, w in enumerate(material.words)}, material.matrix)
         self._embedded = vectors.embed_many(material.turns.texts) if embedded is None else embedded
-        self._speaker = Speaker(material, user_side=True, embedded=self._embedded, guard=copy_guard)
+        self._gazetteer = Gazetteer.of(material.turns.texts, material.turns.mentions)
+        self._speaker = self._side(user_side=True)
         first = self._speaker.table.first_row
         self._able: Ints = np.flatnonzero(first[1:] > first[:-1])
         self.identity = f"fitted:{copy_guard}:{material.corpus_digest[:12]}:{material.seed}"
         self._order = lru_cache(maxsize=8)(self._permuted)
+
+    def _side(self, *, user_side: bool) -> Speaker:
+        return Speaker(
+            self.material,
+            user_side=user_side,
+            embedded=self._embedded,
+            gazetteer=self._gazetteer,
+            guard=self.copy_guard,
+        )
 
     @property
     def n_sessions(self) -> int:
@@ -93,11 +105,12 @@ class FittedPopulation:
         user = int(turns.user_of_talk[talk])
         user_id = f"sim-{block * (int(turns.user_of_talk.max()) + 1) + user:06d}"
         topic = int(turns.topic_of_talk[talk])
+        goal = speaker.goal_entities(talk)
         return Profile(
             id=f"{user_id}-a{talk}",
             user_id=user_id,
             persona=Persona(id=user_id, style=self._style(user, talk)),
-            goal=Goal(topic=turns.topics[topic] if topic >= 0 else None),
+            goal=Goal(topic=turns.topics[topic] if topic >= 0 else None, entities=tuple(goal[:_MOST_WANTED])),
             opens=bool(speaker.table.opened[talk]),
         )
 
@@ -116,5 +129,4 @@ class FittedPopulation:
                 why="a fitted partner says what assistants said",
                 fix="give another partner, for example --partner fitted:OTHER_CORPUS",
             )
-        speaker = Speaker(self.material, user_side=False, embedded=self._embedded, guard=self.copy_guard)
-        return FittedPartner(speaker, f"partner-{self.identity}")
+        return FittedPartner(self._side(user_side=False), f"partner-{self.identity}")

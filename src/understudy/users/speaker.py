@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from understudy.conversations.text import tokens
 from understudy.users.copy_guard import CopyGuard
+from understudy.users.entities import Entity, Filler, Gazetteer
 from understudy.users.intents import NONE, IntentModel, leaving_odds, quarters
 from understudy.users.material import Floats, Ints, Material
 from understudy.users.retrieval import Neighbours, Styles, TurnTable, build_table, fit_styles, turn_style
-from understudy.users.splicing import PhraseBook, Splicer
+from understudy.users.splicing import PhraseBook, Piece, Splicer, written
 from understudy.users.vectors import WordVectors
 
 Guard = Literal["free", "guarded"]
@@ -22,7 +23,6 @@ Rng = np.random.Generator
 _NEAR = 40  # rows taken for their context
 _KIN = 24  # rows taken for their speaker
 _TEMPERATURE = 0.08
-_ATTEMPTS = 3
 
 
 class Heard(NamedTuple):
@@ -69,12 +69,13 @@ class Line(NamedTuple):
 class Speaker:
     """The engine of either role, derived from the stored material; shared by all sessions and never changed."""
 
-    def __init__(self, material: Material, *, user_side: bool, embedded: Floats, guard: Guard) -> None:
+    def __init__(self, material: Material, *, user_side: bool, embedded: Floats, gazetteer: Gazetteer, guard: Guard) -> None:
         self.turns = material.turns
         self.side = material.user if user_side else material.assistant
         self.other = material.assistant if user_side else material.user
         self.user_side = user_side
         self.guard = guard
+        self.gazetteer = gazetteer
         self.seed = material.seed
         self.common = material.common
         self.vectors = WordVectors({w: k for k, w in enumerate(material.words)}, material.matrix)
@@ -107,7 +108,7 @@ class Speaker:
     def splicer(self) -> Splicer:
         units = self.table.user.tolist()
         guard = CopyGuard.of(zip(self.texts, units, strict=True), common=self.common)
-        return Splicer(PhraseBook(self.texts), guard, self.table.own)
+        return Splicer(self.book, guard, self.table.own)
 
     @cached_property
     def departures(self) -> npt.NDArray[np.float64]:
@@ -171,7 +172,6 @@ class Speaker:
             return []
         t = self.table
         own = t.rows_of(thread.talk)
-        own = own[~np.isin(own, np.array(thread.used_rows))] if hasattr(thread, "used_rows") else own
         if not self.weights.user:
             return [own]
         order, begins = self.rows_by_user
@@ -184,27 +184,65 @@ class Speaker:
         others = others[(np.abs(t.position[others] - thread.said) <= 1) & (t.talk[others] != thread.talk)]
         return [own, others[:_KIN]]
 
-    def say(self, row: int, thread: Thread, rng: Rng) -> Line:
-        """The chosen row in words that the guard lets pass."""
-        text = self.texts[row]
+    def say(self, row: int, thread: Thread, heard: Heard, filler: Filler, rng: Rng) -> Line:
+        """The chosen row with its entities filled in, in words that the guard lets pass."""
         intent = self.side.labels[int(self.table.intent[row])]
+        own = int(self.table.talk[row]) == thread.talk
+        filled = self._filled(row, heard, filler, own=own)
         if self.guard == "free":
-            return Line(row, text, intent, False)
+            return Line(row, self.texts[row] if filled is None else written(filled), intent, False)
         splicer = self.splicer
-        words = tokens(text)
-        if len(words) < splicer.guard.hasher.size or splicer.guard.first_copy(words) is None:
-            return Line(row, text, intent, False)
+        pieces = self.book.pieces_of(row) if filled is None else filled
+        if len(pieces) < 3 or splicer.copied(pieces) is None:
+            return Line(row, self.texts[row] if filled is None else written(filled), intent, False)
         kin = self.table.user == self.table.user[row] if self.turns.has_users else None
-        best: tuple[float, str] | None = None
-        for _ in range(_ATTEMPTS):
-            said = splicer.reword(text, row, kin=kin, rng=rng)
-            if said is not None:
-                worth = float(splicer.book.log_probabilities(splicer.book.split(said)).mean())
-                if best is None or worth > best[0]:
-                    best = (worth, said)
-        if best is None:
+        said = splicer.reword(pieces, row, kin=kin, rng=rng)
+        if said is None:
             return Line(row, self._shorter(row, rng), intent, True)
-        return Line(row, best[1], intent, True)
+        return Line(row, written(said), intent, True)
+
+    def _filled(self, row: int, heard: Heard, filler: Filler, *, own: bool) -> list[Piece] | None:
+        """The pieces of a row with its entities replaced, or None where none is."""
+        if not self.entities[row]:
+            return None
+        before = int(self.table.before_row[row])
+        told_then = self.turns.texts[before] if before >= 0 else ""
+        if told_then == heard.text:
+            return None
+        told_now = self.gazetteer.find(heard.text[:2000]) if heard.text else []
+        taken: set[str] = set()
+        surfaces: dict[str, str] = {}
+        for entity in self.entities[row]:
+            new = filler.fill(entity, told_then, told_now, heard.text, own=own, taken=taken)
+            if new is not None and new != entity.surface:
+                surfaces[entity.surface] = new
+                taken.add(" ".join(new.lower().split()))
+        if not surfaces:
+            return None
+        return [
+            p._replace(surface=surfaces[p.surface]) if p.surface in surfaces else p for p in self.book.pieces_of(row)
+        ]
+
+    @cached_property
+    def entities(self) -> list[list[Entity]]:
+        mentions = self.turns.mentions
+        rows = self.table.corpus_row.tolist()
+        return [self.gazetteer.find(self.turns.texts[k], mentions[k]) for k in rows]
+
+    def goal_entities(self, talk: int) -> list[tuple[str, str]]:
+        """What the speaker of a session brought up unprompted."""
+        goal: dict[tuple[str, str], None] = {}
+        for row in self.table.rows_of(talk).tolist():
+            before = int(self.table.before_row[row])
+            told = self.turns.texts[before].lower() if before >= 0 else ""
+            for entity in self.entities[row]:
+                if entity.surface.lower() not in told:
+                    goal[(entity.kind, entity.surface)] = None
+        return list(goal)
+
+    @cached_property
+    def book(self) -> PhraseBook:
+        return PhraseBook(self.texts, self.entities)
 
     def _shorter(self, row: int, rng: Rng) -> str:
         """Something short enough to be anybody's, of the same intent: the last resort of the guard."""

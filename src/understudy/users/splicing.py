@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from understudy.conversations.text import TOKEN_PATTERN
+from understudy.conversations.text import TOKEN_PATTERN, tokens
 from understudy.users.copy_guard import CopyGuard
+from understudy.users.entities import Entity
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 Rng = np.random.Generator
 
 START, END = 0, 1
@@ -23,7 +25,8 @@ _SAMPLED = 10  # attested alternatives looked at for one gap
 
 
 class Piece(NamedTuple):
-    """A word or a punctuation mark with the space before it, exactly as written."""
+    """A word, a punctuation mark or a whole entity with the space before it, exactly as written. All entities of
+    a kind share an id, so that wordings around one serve for another."""
 
     id: int
     lead: str
@@ -86,42 +89,56 @@ def _looked_up(keys: Ints, values: Ints, wanted: Ints) -> npt.NDArray[np.float64
 class PhraseBook:
     """All turns of one side as pieces, indexed by the contexts in which each run of pieces stands."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], entities: Sequence[Sequence[Entity]]) -> None:
         self.ids: dict[str, int] = {"\x02": START, "\x03": END}
-        self.word_ids: list[bool] = [False, False]
+        plain: list[bool] = [False, False]
         flat: list[int] = []
         self.leads: list[str] = []
         self.surfaces: list[str] = []
         self.begins = np.zeros(len(texts) + 1, dtype=np.int64)
-        for row, text in enumerate(texts):
-            pieces = self.split(text, learn=True)
+        for row, (text, named) in enumerate(zip(texts, entities, strict=True)):
+            pieces = self._split(text, named, plain)
             flat += [START, START, *(p.id for p in pieces), END, END]
             self.leads += ["", "", *(p.lead for p in pieces), "", ""]
             self.surfaces += ["", "", *(p.surface for p in pieces), "", ""]
             self.begins[row + 1] = len(flat)
         self.flat = np.array(flat or [START, START, END, END], dtype=np.int64)
         self.size = len(self.ids)
-        self.is_word = np.array(self.word_ids, dtype=bool)
+        self.plain = np.array(plain, dtype=bool)
         self.row_of = np.repeat(np.arange(len(texts)), np.diff(self.begins))
         self.trigrams = Trigrams(self.flat, self.size)
-        self.marks = np.r_[0, np.cumsum(~self.is_word[self.flat])]
+        self.marks = np.r_[0, np.cumsum(~self.plain[self.flat])]
+        self.rarity = -np.log(self.trigrams.single)
+        self.rarity_sum = np.r_[0.0, np.cumsum(self.rarity[self.flat])]
         self._index_gaps()
 
-    def split(self, text: str, *, learn: bool = False) -> list[Piece]:
-        """The pieces of a text; unknown ones are learned or marked by their own new id past the vocabulary."""
-        out = []
-        for match in _PIECE.finditer(text):
-            surface = match.group(2) or match.group(3)
-            key = surface.lower()
-            number = self.ids.get(key)
-            if number is None:
-                if learn:
-                    number = self.ids[key] = len(self.word_ids)
-                    self.word_ids.append(match.group(2) is not None)
-                else:
-                    number = END if match.group(2) is None else self.size - 1
-            out.append(Piece(number, match.group(1), surface))
+    def _split(self, text: str, entities: Sequence[Entity], plain: list[bool]) -> list[Piece]:
+        """The pieces of a text, learning new ones."""
+
+        def number(key: str, is_plain: bool) -> int:
+            known = self.ids.get(key)
+            if known is None:
+                known = self.ids[key] = len(plain)
+                plain.append(is_plain)
+            return known
+
+        out: list[Piece] = []
+        at = 0
+        for entity in [*entities, Entity(len(text), len(text), "", "")]:
+            lead = ""
+            for match in _PIECE.finditer(text, at, entity.start):
+                surface = match.group(2) or match.group(3)
+                out.append(Piece(number(surface.lower(), match.group(2) is not None), match.group(1), surface))
+                at = match.end()
+            if entity.kind:
+                lead = text[at : entity.start]
+                out.append(Piece(number(f"\x04{entity.kind}", False), lead, entity.surface))
+                at = entity.end
         return out
+
+    def pieces_of(self, row: int) -> list[Piece]:
+        """The pieces of one of the texts."""
+        return self.pieces_at(int(self.begins[row]) + 2, int(self.begins[row + 1] - self.begins[row]) - 4)
 
     def _index_gaps(self) -> None:
         """Sort every run of 0..`_WIDEST` words by the pieces on its two sides."""
@@ -148,9 +165,14 @@ class PhraseBook:
             Piece(int(self.flat[k]), self.leads[k], self.surfaces[k]) for k in range(place, place + length)
         ]
 
-    def log_probabilities(self, pieces: Sequence[Piece]) -> npt.NDArray[np.float64]:
+    def mean_log_probability(self, pieces: Sequence[Piece]) -> float:
+        """How well a wording reads: log probability a piece, its end included."""
         row = np.array([START, START, *(p.id for p in pieces), END], dtype=np.int64)
-        return self.trigrams.log_probability(row[:-2], row[1:-1], row[2:])
+        return float(self.trigrams.log_probability(row[:-2], row[1:-1], row[2:]).mean())
+
+
+def written(pieces: Sequence[Piece]) -> str:
+    return "".join(p.lead + p.surface for p in pieces).strip()
 
 
 def _sampled(low: Ints, high: Ints, most: int, rng: Rng) -> tuple[Ints, Ints]:
@@ -171,26 +193,35 @@ class Splicer:
         self.guard = guard
         self.affinity = affinity  # unit vectors of the rows: what is about the same thing splices better
 
-    def reword(
-        self, text: str, row: int, *, kin: npt.NDArray[np.bool_] | None, rng: Rng, locked: frozenset[int] = frozenset()
-    ) -> str | None:
-        """`text` without protected spans, or None where no attested change does it."""
-        pieces = self.book.split(text)
-        tail = text[len(text.rstrip()) :]
+    cap = -3.0
+    reach = 5
+    p_around, p_shift, p_rare, p_lost, p_late, p_splice, p_len, p_near, temp = 0.4, 0.4, 0.2, 0.1, 0.1, 1.0, 0.15, 1.5, 0.3
+
+    def reword(self, pieces: list[Piece], row: int, *, kin: Bools | None, rng: Rng) -> list[Piece] | None:
+        """`pieces` (of the turn in `row`) without protected spans, or None where no attested change does it."""
         for _ in range(4 + len(pieces) // 2):
-            words = [k for k, p in enumerate(pieces) if self.book.is_word[p.id]]
-            copied = self.guard.first_copy([pieces[k].surface.lower() for k in words])
+            copied = self.copied(pieces)
             if copied is None:
-                return "".join(p.lead + p.surface for p in pieces).lstrip() + tail
-            window = (words[copied], words[min(copied + self.guard.hasher.size, len(words)) - 1])
-            changed = self._change(pieces, window, row, kin, rng)
+                return pieces
+            changed = self._change(pieces, copied, row, kin, rng)
             if changed is None:
                 return None
             pieces = changed
         return None
 
+    def copied(self, pieces: Sequence[Piece]) -> tuple[int, int] | None:
+        """The first and the last piece of the first protected span, or None."""
+        words: list[str] = []
+        owner: list[int] = []
+        for k, piece in enumerate(pieces):
+            parts = tokens(piece.surface)
+            words += parts
+            owner += [k] * len(parts)
+        at = self.guard.first_copy(words)
+        return None if at is None else (owner[at], owner[at + self.guard.hasher.size - 1])
+
     def _change(
-        self, pieces: list[Piece], window: tuple[int, int], row: int, kin: Any, rng: Rng
+        self, pieces: list[Piece], window: tuple[int, int], row: int, kin: Bools | None, rng: Rng
     ) -> list[Piece] | None:
         ids = np.array([START, START, *(p.id for p in pieces), END, END], dtype=np.int64)
         edits = self._edits(ids, window, row, rng)
@@ -198,7 +229,7 @@ class Splicer:
         score = np.concatenate([edits.score, splices.score])
         if not len(score):
             return None
-        chosen = int((score / 0.35 + rng.gumbel(size=len(score))).argmax())
+        chosen = int((score / self.temp + rng.gumbel(size=len(score))).argmax())
         options, k = (edits, chosen) if chosen < len(edits.score) else (splices, chosen - len(edits.score))
         gap, width = int(options.gap[k]) - 2, int(options.width[k])
         middle = self.book.pieces_at(int(options.source[k]), int(options.length[k]))
@@ -207,10 +238,10 @@ class Splicer:
     def _edits(self, ids: Ints, window: tuple[int, int], row: int, rng: Rng) -> Options:
         book = self.book
         first, last = window[0] + 2, window[1] + 2
-        words = book.is_word[ids]
+        words = book.plain[ids]
         gaps, widths = [], []
         for width in range(_NARROWEST_OUT + 1):
-            low = first if width else first + 1
+            low = max(first if width else first + 1, last - self.reach)
             for gap in range(low, last - max(width, 1) + 2):
                 if words[gap : gap + width].all():
                     gaps.append(gap)
@@ -230,12 +261,18 @@ class Splicer:
         source, length, gap, wide = source[keep], length[keep], gap[keep], wide[keep]
         if not len(source):
             return Options(gap, wide, source, length, np.zeros(0))
-        fluency = self._fluency(ids, gap, wide, source, length)
+        fluency = np.minimum(self._fluency(ids, gap, wide, source, length), self.cap)
+        rarity = book.rarity_sum
+        gained = rarity[source + length] - rarity[source]
+        prefix = np.r_[0.0, np.cumsum(book.rarity[ids])]
+        lost = prefix[gap + wide] - prefix[gap]
         around = (book.flat[source - 2] == ids[gap - 2]).astype(float)
         after = np.minimum(source + length + 1, len(book.flat) - 1)
         around += book.flat[after] == ids[np.minimum(gap + wide + 1, len(ids) - 1)]
         shift = np.abs(length - wide)
-        return Options(gap, wide, source, length, fluency + 0.4 * around - 0.25 * shift)
+        score = fluency + self.p_around * around - self.p_shift * shift - self.p_rare * np.abs(gained - lost) - self.p_lost * lost
+        score = score + self.p_late * (gap - first)
+        return Options(gap, wide, source, length, score)
 
     def _fluency(self, ids: Ints, gap: Ints, wide: Ints, source: Ints, length: Ints) -> npt.NDArray[np.float64]:
         """Mean log probability of the new pieces and the two after them."""
@@ -255,7 +292,7 @@ class Splicer:
         )
         return np.asarray(logs.sum(axis=1) / (length + 2))
 
-    def _splices(self, ids: Ints, window: tuple[int, int], row: int, kin: Any, rng: Rng) -> Options:
+    def _splices(self, ids: Ints, window: tuple[int, int], row: int, kin: Bools | None, rng: Rng) -> Options:
         book = self.book
         gap = np.arange(window[0] + 3, window[1] + 3, dtype=np.int64)
         keys = ids[gap - 2] * book.size + ids[gap - 1]
@@ -266,7 +303,7 @@ class Splicer:
         length = book.begins[rows + 1] - 2 - source
         wide = len(ids) - 2 - gap
         ending = book.flat[book.begins[rows + 1] - 3]
-        both = (ending == ids[-3]) | (book.is_word[ending] & bool(book.is_word[ids[-3]]))
+        both = (ending == ids[-3]) | (book.plain[ending] & bool(book.plain[ids[-3]]))
         keep = (rows != row) & both & (length >= 1) & (np.abs(length - wide) <= 2 + wide // 2)
         source, length, gap, wide, rows = source[keep], length[keep], gap[keep], wide[keep], rows[keep]
         if not len(source):
@@ -274,8 +311,9 @@ class Splicer:
         two = np.minimum(source + 1, len(book.flat) - 1)
         fluency = 0.5 * book.trigrams.log_probability(ids[gap - 2], ids[gap - 1], book.flat[source])
         fluency += 0.5 * book.trigrams.log_probability(ids[gap - 1], book.flat[source], book.flat[two])
+        fluency = np.minimum(fluency, self.cap) - self.p_splice
         near = self.affinity[rows] @ self.affinity[row]
-        bonus = 1.5 * near - 0.1 * np.abs(length - wide)
+        bonus = self.p_near * near - self.p_len * np.abs(length - wide)
         if kin is not None:
             bonus = bonus + 0.5 * kin[rows]
         return Options(gap, wide, source, length, fluency + bonus)
@@ -295,6 +333,4 @@ def _joined(pieces: list[Piece], gap: int, width: int, middle: list[Piece]) -> l
     if opening and follows and replaced and replaced.surface[:1].isupper():
         follows = follows._replace(surface=follows.surface[:1].upper() + follows.surface[1:])
         middle, after = ([follows, *middle[1:]], after) if middle else (middle, [follows, *after[1:]])
-    if opening and not (replaced and replaced.surface[:1].isupper()) and width == 0 and after:
-        pass
     return [*pieces[:gap], *middle, *after]
