@@ -57,13 +57,16 @@ def near_duplicates(corpus: Corpus, *, threshold: float = 0.8) -> tuple[NearDupl
 
 
 def find_near_duplicates(talks: Sequence[Conversation], threshold: float) -> tuple[NearDuplicate, ...]:
+    """`near_duplicates` for any sequence, remembering nothing."""
     shingles = _shingles(talks)
     rows = np.array([row for row, mine in enumerate(shingles) if len(mine) >= _MIN_SHINGLES], dtype=np.int64)
     if len(rows) < 2:
         return ()
     signatures = _signatures([shingles[row] for row in rows])
+    # Between equal signatures the content decides, so that the corpus's order never does.
+    content = np.array([np.bitwise_xor.reduce(shingles[row]) for row in rows], dtype=np.uint64)
     found: dict[tuple[int, int], float] = {}
-    for a, b in _candidates(signatures).tolist():
+    for a, b in _candidates(signatures, content).tolist():
         pair = (int(rows[a]), int(rows[b]))
         jaccard = _jaccard(shingles[pair[0]], shingles[pair[1]])
         if jaccard >= threshold:
@@ -123,9 +126,9 @@ def _signatures(sets: list[Words]) -> npt.NDArray[np.uint64]:
     return signatures
 
 
-def _candidates(signatures: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+def _candidates(signatures: npt.NDArray[np.uint64], content: Words) -> npt.NDArray[np.int64]:
     """Pairs of rows that share all hashes of some band."""
-    order = np.lexsort(signatures.T[::-1])
+    order = np.lexsort((content, *signatures.T[::-1]))
     ranked = signatures[order]
     pairs: list[npt.NDArray[np.int64]] = []
     for band in range(_BANDS):

@@ -31,6 +31,7 @@ _SECOND = re.compile(r"(?:^|[ _.#-]|speaker|person|user|party)(?:2|b)$")
 
 
 def normalised(name: str) -> str:
+    """The name in lower case, words joined by underscores."""
     return name.strip().casefold().replace(" ", "_").replace("-", "_")
 
 

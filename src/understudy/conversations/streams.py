@@ -86,6 +86,7 @@ def _read(stream: IO[bytes], path: Path) -> bytes:
 
 
 def unreadable(path: Path, error: OSError) -> CorpusError:
+    """The error for a file that the operating system does not let us read."""
     return CorpusError(
         f"{path} cannot be read: {error.strerror or error}",
         why="the operating system refused it",

@@ -95,16 +95,19 @@ def _atomically(target: Path) -> Iterator[IO[bytes]]:
     """A file that takes `target`'s name when the block ends well, and vanishes when it does not."""
     draft = target.with_name(f".{target.name[:80]}.{secrets.token_hex(6)}.part")
     try:
-        with draft.open("xb") as file:
+        file = draft.open("xb")
+    except OSError as error:
+        raise _refused(target, error) from error
+    try:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         draft.replace(target)
-    except OSError as error:
-        draft.unlink(missing_ok=True) if error.errno != errno.ENAMETOOLONG else None
-        raise _refused(target, error) from error
-    except BaseException:
+    except BaseException as error:
         draft.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _refused(target, error) from error
         raise
 
 

@@ -21,6 +21,8 @@ __all__ = ["FORMATS", "Format", "detect", "is_flat"]
 
 
 class Format(NamedTuple):
+    """How rows of one format are recognised and read."""
+
     name: str
     matches: Callable[[Mapping[str, Any]], bool]
     parse: Callable[[Mapping[str, Any]], Draft]

@@ -11,6 +11,7 @@ NAME = "convlab"
 
 
 def matches(row: Mapping[str, Any]) -> bool:
+    """Whether the row has a dialogue id and turns with an utterance."""
     turns = row.get("turns")
     if not isinstance(turns, list) or not turns or "dialogue_id" not in row:
         return False

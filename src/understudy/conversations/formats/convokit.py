@@ -18,6 +18,7 @@ _SPEAKERS = ("speakers.json", "users.json")
 
 
 def matches(folder: Path) -> bool:
+    """Whether the folder has utterances and a table beside them."""
     return (folder / "utterances.jsonl").is_file() and any(
         (folder / name).is_file() for name in ("conversations.json", *_SPEAKERS)
     )
@@ -31,6 +32,7 @@ class Tables(NamedTuple):
 
 
 def read_tables(folder: Path, *, max_bytes: int, notes: Notes) -> Tables:
+    """The folder's tables; one that is missing is empty."""
     speakers = next((folder / name for name in _SPEAKERS if (folder / name).is_file()), None)
     return Tables(
         _table(folder / "conversations.json", max_bytes, notes),

@@ -9,6 +9,7 @@ import msgspec
 
 from understudy.conversations.problems import Broken, shown
 from understudy.conversations.records import Ending
+from understudy.conversations.strict_json import decode_json
 
 ID_KEYS = (
     "id",
@@ -59,6 +60,7 @@ class Draft(NamedTuple):
 
 
 def first_key(row: Mapping[str, Any], keys: Iterable[str]) -> str | None:
+    """The first of `keys` that `row` has."""
     return next((key for key in keys if key in row), None)
 
 
@@ -71,11 +73,19 @@ def identifier(value: object, what: str) -> str | None:
     return str(value)
 
 
+def object_cell(value: object) -> object:
+    """An object that a table kept as JSON text; anything else as it is."""
+    if isinstance(value, str) and value[:1] == "{":
+        try:
+            return decode_json(value.encode("utf-8", "replace"))[0]
+        except Broken:
+            return value
+    return value
+
+
 def turn_list(value: object, key: str) -> list[Any]:
     """The list of turns, which some files keep as JSON inside a string."""
     if isinstance(value, str) and value.lstrip()[:1] == "[":
-        from understudy.conversations.strict_json import decode_json
-
         value, _ = decode_json(value.encode("utf-8", "replace"))
     if not isinstance(value, list):
         raise Broken(f"{key!r} is a {type(value).__name__}, not a list of turns")
@@ -96,15 +106,22 @@ def draft_from(row: Mapping[str, Any], lines: Sequence[Line], *used: str, system
             break
     if "topic" in rest and rest["topic"] is None:
         del rest["topic"]
-    profile, provenance = (
-        rest.pop(k) if isinstance(rest.get(k), dict) else None for k in ("profile", "provenance")
-    )
-    ending = _ending(rest.get("ending"))
+    profile, provenance = (_popped(rest, key) for key in ("profile", "provenance"))
+    ending = _ending(object_cell(rest.get("ending")))
     if ending is not None:
         del rest["ending"]
-    inner = rest.pop("meta", None)
+    inner = object_cell(rest.pop("meta", None))
     meta = {**rest, **inner} if isinstance(inner, dict) else rest if inner is None else {**rest, "meta": inner}
     return Draft(found_id, lines, user_id, topic, profile, ending, provenance, meta, None, system_speaks)
+
+
+def _popped(rest: dict[str, Any], key: str) -> dict[str, Any] | None:
+    """The object under `key`, taken out of `rest`; what is no object stays there."""
+    value = object_cell(rest.get(key))
+    if not isinstance(value, dict):
+        return None
+    del rest[key]
+    return value
 
 
 def _ending(value: object) -> Ending | None:
@@ -151,6 +168,7 @@ def _required(item: Mapping[str, Any], keys: Sequence[str], number: int, what: s
 
 
 def shown_keys(row: Mapping[str, Any]) -> str:
+    """The first keys of `row`, for a message."""
     names = [shown(key) for key in list(row)[:8]]
     return ", ".join(names) + (", …" if len(row) > 8 else "") if names else "no keys at all"
 
@@ -191,8 +209,8 @@ def _extras(
             acts = found
         elif key == "intent" and (value is None or isinstance(value, str)):
             intent = value or None
-        elif key == "meta" and isinstance(value, dict):
-            inner = value
+        elif key == "meta" and isinstance(found_meta := object_cell(value), dict):
+            inner = found_meta
         else:
             meta[key] = value
     if isinstance(inner, dict):

@@ -70,6 +70,7 @@ class Columns:
 
 
 def matches(row: Mapping[str, Any]) -> bool:
+    """Whether the row has a speaker and a text."""
     return Columns(list(row)).usable
 
 

@@ -12,6 +12,7 @@ _KEYS = ("messages", "conversation_messages", "conversation", "chat", "dialog_me
 
 
 def matches(row: Mapping[str, Any]) -> bool:
+    """Whether the row has a list of messages, perhaps as JSON text."""
     key = first_key(row, _KEYS)
     if key is None:
         return False
@@ -19,6 +20,7 @@ def matches(row: Mapping[str, Any]) -> bool:
 
 
 def parse(row: Mapping[str, Any]) -> Draft:
+    """The draft of a row."""
     key = first_key(row, _KEYS) or _KEYS[0]
     lines = lines_from(turn_list(row[key], key), ("role", "from", "speaker"), ("content", "text", "value"))
     return draft_from(row, lines, key, "schema")

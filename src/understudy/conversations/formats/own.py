@@ -17,6 +17,7 @@ _TURN_FIELDS = frozenset(Turn.__struct_fields__)
 
 
 def matches(row: Mapping[str, Any]) -> bool:
+    """Whether the row says that it is one of ours, of any version."""
     return isinstance(row.get("schema"), str) and row["schema"].startswith("understudy.conversation/")
 
 

@@ -11,6 +11,7 @@ NAME = "sharegpt"
 
 
 def matches(row: Mapping[str, Any]) -> bool:
+    """Whether `conversations` is a list of turns rather than of conversations."""
     turns = row.get("conversations")
     if isinstance(turns, str):
         return turns.lstrip()[:1] == "["
@@ -23,6 +24,7 @@ _ROLES = {"from", "role"}
 
 
 def parse(row: Mapping[str, Any]) -> Draft:
+    """The draft of a row."""
     lines = lines_from(
         turn_list(row["conversations"], "conversations"), ("from", "role"), ("value", "content", "text")
     )

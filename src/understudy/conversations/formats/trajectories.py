@@ -15,6 +15,7 @@ _MARKS = {"reward", "reward_info", "termination_reason", "trial", "task_id"}
 
 
 def matches(row: Mapping[str, Any]) -> bool:
+    """Whether the row has a trajectory, or messages beside a task and its outcome."""
     if isinstance(row.get("traj"), list):
         return True
     return isinstance(row.get("messages"), list) and len(row.keys() & _MARKS) >= 2

@@ -14,6 +14,7 @@ _KEYS = ("turns", "dialogue", "dialog", "utterances", "log", "history", "dialogu
 
 
 def matches(row: Mapping[str, Any]) -> bool:
+    """Whether the row has a list of turn objects under a usual name."""
     key = first_key(row, _KEYS)
     if key is None:
         return False
@@ -22,6 +23,7 @@ def matches(row: Mapping[str, Any]) -> bool:
 
 
 def parse(row: Mapping[str, Any]) -> Draft:
+    """The draft of a row."""
     key = first_key(row, _KEYS) or _KEYS[0]
     lines = lines_from(turn_list(row[key], key), ROLE_KEYS, TEXT_KEYS)
     return draft_from(row, lines, key, system_speaks=True)
