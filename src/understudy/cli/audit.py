@@ -14,7 +14,7 @@ from understudy.cli.destinations import folder_for
 from understudy.cli.exits import Exit
 from understudy.cli.output import Output
 from understudy.cli.summary import show_report
-from understudy.errors import UsageError
+from understudy.errors import MeasureError, UsageError
 
 if TYPE_CHECKING:
     from understudy.cli.gates import GateResult
@@ -114,6 +114,12 @@ def audit(
         o.note(f"{time.perf_counter() - start:.1f} s", "dim")
 
     output.result(payload, show)
+    if not any(m.value is not None for m in measured):
+        raise MeasureError(
+            f"nothing could be measured: {report.measurements[0].reason}",
+            why="a difference between so few cannot be told from chance",
+            fix="give more conversations; `understudy plan` says how many an effect needs",
+        )
     if not all(result.met for result in results):
         raise typer.Exit(Exit.GATE)
 

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from understudy.conversations import Corpus
     from understudy.reports.report import Report
 
-MAX_TURNS = 40
-
 
 class Chain(NamedTuple):
     """The files of a chain; what it did can be done again by hand with the commands."""
@@ -43,7 +41,7 @@ class Chain(NamedTuple):
         tail = f" --seed {seed}" if seed else ""
         return [
             f"understudy fit {self.train} --out {self.users}{tail}",
-            f"understudy simulate {self.users} --partner fitted:{self.train} -n {n} --out {self.synthetic}{tail}",
+            f"understudy simulate {self.users} --partner fitted:{self.users} -n {n} --out {self.synthetic}{tail}",
             f"understudy audit {self.synthetic} --real {self.held_out} --out {self.folder}{tail}",
         ]
 
@@ -59,6 +57,7 @@ def run_chain(
     on_progress: OnProgress | None = None,
 ) -> Report:
     """Fit to `train`, let `n` conversations happen, audit them against `held_out`; files go into `folder`."""
+    from understudy.conversations import Corpus, CorpusCard
     from understudy.conversations.writing import write_corpus
     from understudy.reports.audit import audit
     from understudy.reports.report import save_report
@@ -73,15 +72,10 @@ def run_chain(
     write_corpus(chain.held_out, held_out)
     tell("fit", 0, 1)
     fit_population(train, copy_guard="guarded", seed=seed).save(chain.users)
-    talks = simulate(
-        open_users(str(chain.users)),
-        open_partner(f"fitted:{chain.train}"),
-        n=n,
-        seed=seed,
-        max_turns=MAX_TURNS,
-        on_progress=on_progress,
-    )
-    write_corpus(chain.synthetic, talks)
-    report = audit(held_out, talks, seed=seed, permutations=permutations, on_progress=on_progress)
+    people, partner = open_users(chain.users), open_partner(f"fitted:{chain.users}")
+    result = simulate(people, partner, n=n, seed=seed, on_progress=on_progress)
+    write_corpus(chain.synthetic, result.conversations)
+    synthetic = Corpus(result.conversations, CorpusCard(origin="synthetic", source=chain.synthetic.name))
+    report = audit(held_out, synthetic, seed=seed, permutations=permutations, on_progress=on_progress)
     save_report(report, folder)
     return report

@@ -31,7 +31,8 @@ def demo(
 ) -> None:
     """Fit, simulate and audit on the bundled sample.
 
-    No key, no network, under a minute. The sample is written, not collected: it shows the job, not how people talk.
+    No key, no network, under a minute. The sample is written, not collected: it shows the job, not how
+    people talk.
     """
     from understudy.cli.chain import Chain, run_chain
     from understudy.conversations.splitting import split_corpus

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import locale
-import os
 import platform
 import shutil
 import sqlite3
@@ -20,6 +19,7 @@ from understudy import __version__
 from understudy.cli import options
 from understudy.cli.exits import Exit
 from understudy.cli.output import Output
+from understudy.cli.simulate import cores
 from understudy.errors import UnderstudyError
 
 Status = Literal["ok", "warn", "fail", "info"]
@@ -120,8 +120,7 @@ def _extras() -> list[Check]:
 
 
 def _machine() -> list[Check]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    checks = [Check("cores", "ok", str(cores))]
+    checks = [Check("cores", "ok", str(cores()))]
     memory = _memory()
     if memory is not None:
         roomy = memory >= 3e9
