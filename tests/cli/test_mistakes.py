@@ -111,7 +111,11 @@ MISTAKES = [
         "gate not met", f"{AUDIT} --gate discriminator.words<=0.01", ("not met", "discriminator.words"), Exit.GATE
     ),
     Mistake("too few permutations", AUDIT.replace("19", "5"), ("--permutations", "19")),
-    Mistake("other real is missing", f"{AUDIT} --other-real ather.jsonl", ("'ather.jsonl' does not exist", "other.jsonl")),
+    Mistake(
+        "other real is missing",
+        f"{AUDIT} --other-real ather.jsonl",
+        ("'ather.jsonl' does not exist", "other.jsonl"),
+    ),
     Mistake("report folder is a file", f"{AUDIT} --out real.jsonl", ("is a file", "name a folder")),
     # plan and demo
     Mistake("AUC below chance", "plan --auc 0.4", ("0.4", "0.6")),
