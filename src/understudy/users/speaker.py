@@ -195,7 +195,7 @@ class Speaker:
         pieces = self.book.pieces_of(row) if filled is None else filled
         if len(pieces) < 3 or splicer.copied(pieces) is None:
             return Line(row, self.texts[row] if filled is None else written(filled), intent, False)
-        kin = self.table.user == self.table.user[row] if self.turns.has_users else None
+        kin = self.table.user == self.table.user[row]
         said = splicer.reword(pieces, row, kin=kin, rng=rng)
         if said is None:
             return Line(row, self._shorter(row, rng), intent, True)

@@ -193,9 +193,8 @@ class Splicer:
         self.guard = guard
         self.affinity = affinity  # unit vectors of the rows: what is about the same thing splices better
 
-    cap = -3.0
-    reach = 5
-    p_around, p_shift, p_rare, p_lost, p_late, p_splice, p_len, p_near, temp = 0.4, 0.4, 0.2, 0.1, 0.1, 1.0, 0.15, 1.5, 0.3
+    cap, reach = -4.0, 5
+    p_around, p_shift, p_rare, p_lost, p_late, p_splice, p_len, p_near, p_kin, p_lm = 1.3, 1.0, 0.5, 0.1, 0.5, 4.0, 0.5, 2.0, 0.5, 3.0
 
     def reword(self, pieces: list[Piece], row: int, *, kin: Bools | None, rng: Rng) -> list[Piece] | None:
         """`pieces` (of the turn in `row`) without protected spans, or None where no attested change does it."""
@@ -224,18 +223,18 @@ class Splicer:
         self, pieces: list[Piece], window: tuple[int, int], row: int, kin: Bools | None, rng: Rng
     ) -> list[Piece] | None:
         ids = np.array([START, START, *(p.id for p in pieces), END, END], dtype=np.int64)
-        edits = self._edits(ids, window, row, rng)
+        edits = self._edits(ids, window, row, kin, rng)
         splices = self._splices(ids, window, row, kin, rng)
         score = np.concatenate([edits.score, splices.score])
         if not len(score):
             return None
-        chosen = int((score / self.temp + rng.gumbel(size=len(score))).argmax())
+        chosen = int((score + rng.gumbel(size=len(score))).argmax())
         options, k = (edits, chosen) if chosen < len(edits.score) else (splices, chosen - len(edits.score))
         gap, width = int(options.gap[k]) - 2, int(options.width[k])
         middle = self.book.pieces_at(int(options.source[k]), int(options.length[k]))
         return _joined(pieces, gap, width, middle)
 
-    def _edits(self, ids: Ints, window: tuple[int, int], row: int, rng: Rng) -> Options:
+    def _edits(self, ids: Ints, window: tuple[int, int], row: int, kin: Bools | None, rng: Rng) -> Options:
         book = self.book
         first, last = window[0] + 2, window[1] + 2
         words = book.plain[ids]
@@ -252,16 +251,17 @@ class Splicer:
         which, at = _sampled(low_, high_, _SAMPLED, rng)
         source, length = book.gap_places[at], book.gap_lengths[at]
         gap, wide = gap[which], wide[which]
+        share = -np.log(np.minimum(high_ - low_, _SAMPLED))[which]
         keep = (book.row_of[source] != row) & ~((length == 0) & (wide == 0))
         same = (length == wide) & (length > 0)
         for k in range(_NARROWEST_OUT):
             inside = k < length
             same &= ~inside | (book.flat[source + k * inside] == ids[gap + k * inside])
         keep &= ~same
-        source, length, gap, wide = source[keep], length[keep], gap[keep], wide[keep]
+        source, length, gap, wide, share = source[keep], length[keep], gap[keep], wide[keep], share[keep]
         if not len(source):
             return Options(gap, wide, source, length, np.zeros(0))
-        fluency = np.minimum(self._fluency(ids, gap, wide, source, length), self.cap)
+        stilted = np.minimum(self._fluency(ids, gap, wide, source, length) - self.cap, 0.0)
         rarity = book.rarity_sum
         gained = rarity[source + length] - rarity[source]
         prefix = np.r_[0.0, np.cumsum(book.rarity[ids])]
@@ -269,9 +269,12 @@ class Splicer:
         around = (book.flat[source - 2] == ids[gap - 2]).astype(float)
         after = np.minimum(source + length + 1, len(book.flat) - 1)
         around += book.flat[after] == ids[np.minimum(gap + wide + 1, len(ids) - 1)]
-        shift = np.abs(length - wide)
-        score = fluency + self.p_around * around - self.p_shift * shift - self.p_rare * np.abs(gained - lost) - self.p_lost * lost
-        score = score + self.p_late * (gap - first)
+        rows = book.row_of[source]
+        score = share + self.p_lm * stilted + self.p_around * around - self.p_shift * np.abs(length - wide)
+        score = score - self.p_rare * np.abs(gained - lost) - self.p_lost * (gained + lost)
+        score = score + self.p_late * (gap - last) + self.p_near * (self.affinity[rows] @ self.affinity[row])
+        if kin is not None:
+            score = score + self.p_kin * kin[rows]
         return Options(gap, wide, source, length, score)
 
     def _fluency(self, ids: Ints, gap: Ints, wide: Ints, source: Ints, length: Ints) -> npt.NDArray[np.float64]:
@@ -311,12 +314,12 @@ class Splicer:
         two = np.minimum(source + 1, len(book.flat) - 1)
         fluency = 0.5 * book.trigrams.log_probability(ids[gap - 2], ids[gap - 1], book.flat[source])
         fluency += 0.5 * book.trigrams.log_probability(ids[gap - 1], book.flat[source], book.flat[two])
-        fluency = np.minimum(fluency, self.cap) - self.p_splice
         near = self.affinity[rows] @ self.affinity[row]
-        bonus = self.p_near * near - self.p_len * np.abs(length - wide)
+        score = self.p_lm * np.minimum(fluency - self.cap, 0.0) - self.p_splice - np.log(_SAMPLED)
+        score = score + self.p_near * near - self.p_len * np.abs(length - wide)
         if kin is not None:
-            bonus = bonus + 0.5 * kin[rows]
-        return Options(gap, wide, source, length, fluency + bonus)
+            score = score + self.p_kin * kin[rows]
+        return Options(gap, wide, source, length, score)
 
 
 def _joined(pieces: list[Piece], gap: int, width: int, middle: list[Piece]) -> list[Piece]:
