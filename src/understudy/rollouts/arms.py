@@ -49,7 +49,9 @@ class _BadSession:
             return PartnerTurn(own[int(rng.integers(len(own)))], meta={"arm": way})
         if way == "give up":
             return PartnerTurn(UNHELPFUL[int(rng.integers(len(UNHELPFUL)))], meta={"arm": way})
-        past = history[: heard[int(rng.integers(len(heard) - 1))] + 1] if way == "earlier" else history[heard[-1] :]
+        past = (
+            history[: heard[int(rng.integers(len(heard) - 1))] + 1] if way == "earlier" else history[heard[-1] :]
+        )
         return _with_meta(await self._inner.reply(tuple(past)), {"arm": way})
 
 
@@ -89,13 +91,13 @@ class _SlowSession:
 
 
 class Arm:
-    """A partner under one arm. Its random stream is its own: the wrapped partner hears the seed it would hear alone.
+    """A partner under one arm. Its random stream is its own; the wrapped partner gets the seed it gets alone.
 
     >>> import asyncio
     >>> from understudy.rollouts.partners import function_partner
     >>> rude = with_arm(function_partner(lambda history: "It leaves at nine."), "rude")
     >>> asyncio.run(rude.start(topic=None, seed=4).reply((Turn("user", "When?"),))).text
-    'Whatever. It leaves at nine. Anything else, or are we done?'
+    'Look, It leaves at nine. Anything else, or are we done?'
     """
 
     def __init__(self, inner: Partner, name: str) -> None:

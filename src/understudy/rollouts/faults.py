@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from understudy.conversations import Role
+from understudy.errors import UnderstudyError
 
 Side = Literal["user", "partner", "judge", "environment"]
 MAX_CHARS = 20_000
@@ -64,8 +65,8 @@ def from_exception(by: Side, error: Exception) -> Fault:
     if isinstance(error, FaultError):
         return error.fault
     blamed: Side = "environment" if isinstance(error, MemoryError) else by
-    what = getattr(error, "what", None)  # Our own errors carry their remedy on further lines.
-    return Fault(blamed, "raised", printable(f"{type(error).__name__}: {what if isinstance(what, str) else error}"))
+    what = error.what if isinstance(error, UnderstudyError) else error  # The remedy stands on further lines.
+    return Fault(blamed, "raised", printable(f"{type(error).__name__}: {what}"))
 
 
 def text_fault(by: Side, text: Any, *, ends: bool, role: Role) -> Fault | None:

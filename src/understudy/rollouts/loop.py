@@ -130,7 +130,9 @@ def _start(
         raise _Broken(from_exception("partner", error)) from error
 
 
-async def _reply(by: Side, session: UserSession | PartnerSession, history: list[Turn], limit_s: float | None) -> Any:
+async def _reply(
+    by: Side, session: UserSession | PartnerSession, history: list[Turn], limit_s: float | None
+) -> Any:
     clock = None
     try:
         if limit_s is None:
@@ -192,7 +194,9 @@ def _checked_ending(by: Side, role: Role, ending: Any) -> Ending | None:
 
 
 def _checked_label(by: Side, label: Any) -> str | None:
-    if label is not None and (not isinstance(label, str) or label != label.encode("utf-8", "ignore").decode("utf-8")):
+    if label is not None and (
+        not isinstance(label, str) or label != label.encode("utf-8", "ignore").decode("utf-8")
+    ):
         raise _Broken(Fault(by, "meta", "an intent or act that is no clean string"))
     clean: str | None = label
     return clean
@@ -205,7 +209,7 @@ def _plain(by: Side, data: Any) -> Mapping[str, Any]:
     try:
         plain = msgspec.json.decode(msgspec.json.encode(data))
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-        raise _Broken(Fault(by, "meta", printable(f"what came with the text is no plain data: {error}"))) from error
+        raise _Broken(Fault(by, "meta", printable(f"beside the text there is no plain data: {error}"))) from error
     if not isinstance(plain, dict):
         raise _Broken(Fault(by, "meta", f"a {type(plain).__name__} came with the text, not a mapping"))
     return plain

@@ -23,7 +23,7 @@ _LONGEST_VALUE = 80
 
 
 class GoalOf(msgspec.Struct, frozen=True):
-    """A goal and whose it is. `user` numbers the users of the source, so that one user's sessions stay together."""
+    """A goal and whose it is. `user` numbers the users of the source: one user's sessions stay together."""
 
     goal: Goal
     user: int
@@ -86,9 +86,9 @@ class StructuredSimulator:
 class StructuredPopulation:
     """Structured users over the goals of `goals`; the k-th draw depends only on `(seed, k)`, with replacement.
 
-    The persona is the same for all: dispersion between users comes from their goals alone. `from_corpus` reads goals
-    off finished conversations, which is fair for new conversations with new users and is look-ahead for anything
-    compared with the very conversation that a goal came from.
+    The persona is the same for all: dispersion between users comes from their goals alone. `from_corpus` reads
+    goals off finished conversations, which is fair for new conversations with new users and is look-ahead for
+    anything compared with the very conversation that a goal came from.
 
     >>> people = StructuredPopulation([Goal(topic="hotel", entities=(("area", "north"),))])
     >>> people.draw(3, seed=1).goal.entities
@@ -138,13 +138,13 @@ class StructuredPopulation:
 def goals_of(corpus: Corpus) -> list[GoalOf]:
     """A goal a conversation: its topic and the entities of its user's turns, else the user's salient words.
 
-    Salient: the up to four words of the user with the highest `count * log(conversations / conversations with it)`,
-    in the order in which they were said; pairs of characters where the script has no spaces.
+    Salient: the up to four words of the user with the highest `count * log(conversations / those with it)`, in the
+    order in which they were said; pairs of characters where the script has no spaces.
 
     >>> talk = lambda id, text: Conversation(id, (Turn("user", text),))
-    >>> corpus = Corpus([talk("a", "i want jazz"), talk("b", "i want opera"), talk("c", "i want jazz and tea")])
+    >>> corpus = Corpus([talk("a", "i want jazz"), talk("b", "i want opera"), talk("c", "i want tea")])
     >>> [goal.goal.entities for goal in goals_of(corpus)]
-    [(('keyword', 'jazz'),), (('keyword', 'opera'),), (('keyword', 'jazz'), ('keyword', 'and'), ('keyword', 'tea'))]
+    [(('keyword', 'jazz'),), (('keyword', 'opera'),), (('keyword', 'tea'),)]
     """
     talks = [talk for talk in corpus if any(turn.role == "user" and turn.text.strip() for turn in talk.turns)]
     entities = [_entities(talk) for talk in talks]

@@ -1,0 +1,229 @@
+"""Many rollouts: planned, run in parallel, accounted for one by one, and always in the same order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from understudy import __version__
+from understudy.conversations import Conversation, Ending
+from understudy.errors import UsageError
+from understudy.rollouts.faults import Fault, from_exception
+from understudy.rollouts.loop import MAX_TURNS, Rollout, roll_out
+from understudy.rollouts.partner import Partner
+from understudy.rollouts.partners import open_partner
+from understudy.seeds import derive_seed
+from understudy.users.opening import SimulatedUsers, open_users
+
+T = TypeVar("T")
+OnProgress = Callable[[str, int, int], None]
+CONCURRENCY = 16
+
+
+class SimulationCounts(msgspec.Struct, frozen=True):
+    """What became of every planned rollout: `planned = accepted + sum(failed.values())`.
+
+    `failed` counts by `side: kind`, for example `partner: raised`.
+    """
+
+    planned: int
+    accepted: int
+    failed: Mapping[str, int]
+
+
+class SimulationResult(msgspec.Struct, frozen=True):
+    """All planned rollouts in the order of k, the broken ones among them with what was said until then."""
+
+    rollouts: tuple[Rollout, ...]
+
+    @property
+    def conversations(self) -> tuple[Conversation, ...]:
+        """The conversations that came through."""
+        return tuple(r.conversation for r in self.rollouts if r.fault is None)
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What broke the others."""
+        return tuple(r.fault for r in self.rollouts if r.fault is not None)
+
+    @property
+    def counts(self) -> SimulationCounts:
+        failed = Counter(f"{fault.by}: {fault.kind}" for fault in self.faults)
+        accepted = len(self.rollouts) - sum(failed.values())
+        return SimulationCounts(len(self.rollouts), accepted, dict(failed.most_common()))
+
+
+class Job(NamedTuple):
+    """What is the same for every rollout of a simulation."""
+
+    users: SimulatedUsers
+    partner: Partner
+    seed: int
+    max_turns: int
+    reply_timeout_s: float | None
+    concurrency: int
+
+
+def simulate(
+    users: SimulatedUsers | str,
+    partner: Partner | str,
+    *,
+    n: int,
+    seed: int,
+    max_turns: int = MAX_TURNS,
+    workers: int = 1,
+    concurrency: int = CONCURRENCY,
+    reply_timeout_s: float | None = None,
+    on_progress: OnProgress | None = None,
+) -> SimulationResult:
+    """Let `n` simulated users talk to `partner`: `stream_rollouts`, collected. `on_progress(stage, done, total)`.
+
+    >>> from understudy.rollouts.partners import function_partner
+    >>> from understudy.users import Goal
+    >>> from understudy.users.structured import StructuredPopulation
+    >>> people = StructuredPopulation([Goal(entities=(("area", "north"),))])
+    >>> result = simulate(people, function_partner(lambda history: "Which area?"), n=3, seed=0)
+    >>> result.counts
+    SimulationCounts(planned=3, accepted=3, failed={})
+    >>> result.conversations[2].id, result.conversations[2].ending
+    ('s0-000002', Ending(by='user', reason='goal said'))
+    """
+    done: list[Rollout] = []
+    for rollout in stream_rollouts(
+        users,
+        partner,
+        n=n,
+        seed=seed,
+        max_turns=max_turns,
+        workers=workers,
+        concurrency=concurrency,
+        reply_timeout_s=reply_timeout_s,
+    ):
+        done.append(rollout)
+        if on_progress is not None:
+            on_progress("simulate", len(done), n)
+    return SimulationResult(tuple(done))
+
+
+def stream_rollouts(
+    users: SimulatedUsers | str,
+    partner: Partner | str,
+    *,
+    n: int,
+    seed: int,
+    max_turns: int = MAX_TURNS,
+    workers: int = 1,
+    concurrency: int = CONCURRENCY,
+    reply_timeout_s: float | None = None,
+) -> Iterator[Rollout]:
+    """The `n` rollouts one at a time, in the order of k, holding only those under way.
+
+    `users` and `partner` are objects, or what `open_users` and `open_partner` take. Rollout k depends on
+    `(users, partner, seed, k)` alone: `workers` (processes, for work on the CPU) and `concurrency` (conversations
+    under way in a process, for partners that wait) change no byte. With `workers > 1`, names are opened in fresh
+    processes, once each, and objects are inherited by forked ones. A fault ends its rollout, not the simulation.
+
+    Raises `UsageError` for arguments out of range, `SimulatorError` where a worker process dies.
+    """
+    _check(n=n, max_turns=max_turns, workers=workers, concurrency=concurrency, reply_timeout_s=reply_timeout_s)
+    if workers > 1 and n > 1:
+        from understudy.rollouts.processes import stream_from_processes
+
+        settings = (seed, max_turns, reply_timeout_s, concurrency)
+        return stream_from_processes(users, partner, settings, n=n, workers=min(workers, n))
+    return run_range(open_job(users, partner, (seed, max_turns, reply_timeout_s, concurrency)), 0, n)
+
+
+def open_job(
+    users: SimulatedUsers | str, partner: Partner | str, settings: tuple[int, int, float | None, int]
+) -> Job:
+    """Open what is given by name. The same corpus behind users and partner is fitted with the same seed."""
+    seed, max_turns, reply_timeout_s, concurrency = settings
+    people = open_users(users) if isinstance(users, str) else users
+    system = open_partner(partner) if isinstance(partner, str) else partner
+    if getattr(system, "one_at_a_time", False):
+        concurrency = 1
+    return Job(people, system, seed, max_turns, reply_timeout_s, concurrency)
+
+
+def run_range(job: Job, start: int, stop: int) -> Iterator[Rollout]:
+    """Rollouts `start` to `stop` in order, up to `job.concurrency` of them under way."""
+    origin = {
+        "generator": f"understudy {__version__}",
+        "users": job.users.identity,
+        "simulator": job.users.simulator().identity,
+        "partner": job.partner.identity,
+        "seed": job.seed,
+    }
+    simulator = job.users.simulator()
+
+    async def one(k: int) -> Rollout:
+        name = f"s{job.seed}-{k:06d}"
+        provenance = {**origin, "k": k}
+        try:
+            profile = job.users.draw(k, seed=job.seed)
+        except Exception as error:  # noqa: BLE001 - third-party code: recorded as the users' fault
+            fault = from_exception("user", error)
+            return Rollout(
+                Conversation(name, (), ending=Ending("fault", fault.reason), provenance=provenance), fault
+            )
+        return await roll_out(
+            simulator,
+            profile,
+            job.partner,
+            seed=derive_seed(job.seed, "rollout", k),
+            max_turns=job.max_turns,
+            id=name,
+            provenance=provenance,
+            reply_timeout_s=job.reply_timeout_s,
+        )
+
+    under_way: deque[asyncio.Task[Rollout]] = deque()
+    waiting = iter(range(start, stop))
+
+    async def next_rollout() -> Rollout | None:
+        while len(under_way) < job.concurrency and (k := next(waiting, None)) is not None:
+            under_way.append(asyncio.create_task(one(k)))
+        return await under_way.popleft() if under_way else None
+
+    with _event_loop() as run:
+        while (rollout := run(next_rollout)) is not None:
+            yield rollout
+
+
+@contextmanager
+def _event_loop() -> Iterator[Callable[[Callable[[], Any]], Any]]:
+    """Runs coroutine functions on one event loop: here, or in a thread where a loop runs already (a notebook)."""
+    with ExitStack() as stack:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            runner = stack.enter_context(asyncio.Runner())
+            yield lambda function: runner.run(function())
+            return
+        thread = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="understudy-rollouts"))
+        elsewhere = asyncio.Runner()
+        stack.callback(lambda: thread.submit(elsewhere.close).result())
+        yield lambda function: thread.submit(lambda: elsewhere.run(function())).result()
+
+
+def _check(*, n: int, max_turns: int, workers: int, concurrency: int, reply_timeout_s: float | None) -> None:
+    for name, value in (("n", n), ("max_turns", max_turns), ("workers", workers), ("concurrency", concurrency)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise UsageError(
+                f"{name} is {value!r}",
+                why="it counts something: 1, 2, 3 …",
+                fix=f"give {name}=1 or more",
+            )
+    if reply_timeout_s is not None and not reply_timeout_s > 0:
+        raise UsageError(
+            f"reply_timeout_s is {reply_timeout_s!r}",
+            why="a reply takes some time",
+            fix="give a positive number of seconds, or None for no limit",
+        )
