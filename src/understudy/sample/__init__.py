@@ -21,11 +21,12 @@ def sample_path() -> Path:
 
 
 def sample_corpus() -> Corpus:
-    """Short conversations by about forty invented users who come back: finding a film, and help from an online shop.
+    """Short conversations by forty invented users who come back: finding a film, and help from an online shop.
 
-    Written by the project's authors with a language model, not logged from people (`CARD.md` beside the file says
-    what that allows): neither real data nor the output of a simulator, so its origin is given as unknown. The rows are ordered by session, then by user: any leading
-    slice holds many users and both domains. Nothing is read before the first use.
+    Written by the project's authors with a language model, not logged from people: neither real data nor the
+    output of a simulator, so its origin is given as unknown. `CARD.md` beside the file says what it may be used for.
+    The rows are ordered by session, then by user, so any leading slice holds many users and both domains. Nothing
+    is read before the first use.
 
     >>> sample_corpus().card.source
     'written sample'
