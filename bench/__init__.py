@@ -1,0 +1,1 @@
+"""Benchmarks: the figures of the README, on corpora that stay outside the repository."""

@@ -1,0 +1,36 @@
+"""`python -m bench --data FOLDER [FIGURE ...]`: run the figures and write their tables to docs/results/."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+FIGURES = ("null", "truths", "metamorphic", "collapse", "fitted", "speed")
+RESULTS = Path(__file__).parent.parent / "docs" / "results"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the corpora (*.jsonl.zst)")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent / "out", help="raw results, kept between runs"
+    )
+    parser.add_argument("figures", nargs="*", default=list(FIGURES), help=f"any of {', '.join(FIGURES)}")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for figure in options.figures or FIGURES:
+        started = time.perf_counter()
+        module = importlib.import_module(f"bench.{figure}")
+        text = f"<!-- python -m bench --data DATA {figure} -->\n{module.run(options.data, options.out)}\n"
+        (RESULTS / f"{figure}.md").write_text(text)
+        print(f"## {figure} ({time.perf_counter() - started:.0f} s)\n\n{text}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
