@@ -158,3 +158,10 @@ def test_writing_is_streamed(tmp_path: Path) -> None:
         file.write((tmp_path / "a.jsonl").read_bytes())
     (tmp_path / "b.gz").rename(tmp_path / "misnamed.jsonl")
     assert len(read_corpus(tmp_path / "misnamed.jsonl").corpus) == 40
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+def test_tables_refuse_equal_ids(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(CorpusError, match="two conversations have the id 'a'"):
+        write_corpus(tmp_path / f"a{suffix}", [talk("a", "hi"), talk("a", "ho")])
+    assert os.listdir(tmp_path) == []

@@ -37,7 +37,7 @@ def near_duplicates(corpus: Corpus, *, threshold: float = 0.8) -> tuple[NearDupl
     Both sides' words in order, lower-cased (`text.tokens`, so any script), are cut into shingles of 4; pairs whose
     MinHash signatures (64 hashes, 16 bands of 4) meet are candidates, and a candidate counts only when the exact
     Jaccard index of its shingle sets is at least `threshold`. A pair at .8 is missed with probability .0002, one
-    below the threshold is never reported.
+    at .6 with .11; one below the threshold is never reported.
 
     Conversations with fewer than 16 different shingles are left out: short exchanges of greetings agree by chance.
     Of more than 8 conversations in one band's bucket, each is compared with its 8 neighbours in signature order,

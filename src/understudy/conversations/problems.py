@@ -48,6 +48,18 @@ class Notes:
         return tuple(text if count == 1 else f"{text} ({count:,} times)" for text, count in ranked)
 
 
+_KINDS = {"dict": "an object", "list": "a list", "str": "a text", "bool": "a truth value", "NoneType": "null"}
+
+
+def kind(value: object) -> str:
+    """What JSON calls a value.
+
+    >>> kind([]), kind(3), kind(None)
+    ('a list', 'a number', 'null')
+    """
+    return _KINDS.get(type(value).__name__, "a number")
+
+
 def shown(value: object, limit: int = 40) -> str:
     """A short, printable form of a value from outside, safe in a message."""
     text = ascii(value[: limit * 4] if isinstance(value, (str, bytes)) else type(value).__name__)

@@ -19,7 +19,7 @@ from understudy.conversations.containers import SUFFIXES, Row, plain, read_rows,
 from understudy.conversations.corpus import Corpus, CorpusCard
 from understudy.conversations.formats import convokit, detect, flat, is_flat, own
 from understudy.conversations.formats.drafts import shown_keys
-from understudy.conversations.problems import Broken, Notes, RowProblem, shown
+from understudy.conversations.problems import Broken, Notes, RowProblem, kind, shown
 from understudy.conversations.records import Conversation
 from understudy.conversations.roles import natural_key
 from understudy.conversations.streams import DEFAULT_MAX_BYTES, unreadable
@@ -141,15 +141,15 @@ class _Reader:
                     raise value
                 if isinstance(value, list):
                     value = {"messages": value}
-                kind = detect(value)
-                if kind is None:
+                form = detect(value)
+                if form is None:
                     yield from turns.take(line, value)
                     continue
-                self._formats[kind.name] = None
-                if kind.name == own.NAME and self.casting.user_role is None:
+                self._formats[form.name] = None
+                if form.name == own.NAME and self.casting.user_role is None:
                     yield own.read_directly(value)
                 else:
-                    yield self.casting.cast(kind.parse(value), f"{stem}-{line}")
+                    yield self.casting.cast(form.parse(value), f"{stem}-{line}")
             except Broken as broken:
                 yield RowProblem(path, line, broken.reason)
         yield from turns.flush()
@@ -206,7 +206,7 @@ class _Turns:
 
     def take(self, line: int | None, value: Any) -> Iterator[Conversation | RowProblem]:
         if not isinstance(value, Mapping):
-            raise Broken(f"the row is a {type(value).__name__}, not an object")
+            raise Broken(f"the row is {kind(value)}, not an object")
         names = tuple(value)
         columns = self._columns.get(names)
         if columns is None:
@@ -316,7 +316,7 @@ def _nothing(path: str, problems: list[RowProblem]) -> CorpusError:
     return CorpusError(
         f"no conversation in {path} could be read ({len(problems):,} broken rows)",
         why=f"{first}{'; …' if len(problems) > 3 else ''}",
-        fix="a row needs a list of turns, each with a speaker and a text (docs: formats)",
+        fix="give rows with a list of turns (speaker, text), or one turn a row with a conversation id",
     )
 
 

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 
 from understudy.conversations.containers import SUFFIXES, suffix_of
+from understudy.conversations.problems import shown
 from understudy.conversations.records import SCHEMA, Conversation, Turn
 from understudy.conversations.strict_json import scrub_surrogates
 from understudy.errors import CorpusError
@@ -55,8 +56,8 @@ def write_corpus(path: str | os.PathLike[str], conversations: Iterable[Conversat
     UTF-8 file can hold, become U+FFFD; NaN in `meta` becomes null. In CSV an apostrophe goes before cells that a
     spreadsheet would run as a formula, and reading takes it off again.
 
-    Raises `CorpusError` for an unknown suffix and for what the operating system refuses (disk full, no
-    permission).
+    Raises `CorpusError` for an unknown suffix, for equal ids in a table, and for what the operating system refuses
+    (disk full, no permission).
 
     >>> import tempfile, pathlib
     >>> from understudy.conversations import Turn
@@ -207,14 +208,20 @@ def _write_table(file: IO[bytes], talks: Iterable[Conversation], delimiter: str 
     # The line ending of RFC 4180, so that the csv module quotes both carriage returns and line feeds.
     sheet = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
     sheet.writerow(_COLUMNS)
-    count = 0
+    names: set[str] = set()
     for talk in talks:
-        count += 1
+        if talk.id in names:
+            raise CorpusError(
+                f"two conversations have the id {shown(talk.id)}",
+                why="in a table only the id says which rows belong together",
+                fix="give them ids of their own, or write .jsonl",
+            )
+        names.add(talk.id)
         for cells in _table_rows(talk):
             sheet.writerow([f"'{cell}" if _FORMULA.match(cell) else cell for cell in cells])
     text.flush()
     text.detach()
-    return count
+    return len(names)
 
 
 def _table_rows(talk: Conversation) -> Iterator[list[str]]:
@@ -266,7 +273,7 @@ def _write_parquet(file: IO[bytes], talks: Iterable[Conversation]) -> int:
 
 
 def _cell(value: Any) -> str | None:
-    return None if value is None or value == {} else encoded(value).decode()
+    return None if value is None else encoded(value).decode()
 
 
 def _message(turn: Turn) -> dict[str, Any]:
@@ -275,5 +282,5 @@ def _message(turn: Turn) -> dict[str, Any]:
         "content": _clean(turn.text),
         "intent": turn.intent and _clean(turn.intent),
         "acts": [_clean(act) for act in turn.acts],
-        "meta": _cell(turn.meta),
+        "meta": _cell(turn.meta or None),
     }

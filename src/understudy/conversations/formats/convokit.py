@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from understudy.conversations.formats.drafts import Draft, Line, draft_from, identifier, plain_text
-from understudy.conversations.problems import Broken, Notes
+from understudy.conversations.problems import Broken, Notes, kind
 from understudy.conversations.streams import read_lines, read_whole
 from understudy.conversations.strict_json import decode_json
 from understudy.errors import CorpusError
@@ -46,7 +46,7 @@ def _table(path: Path, max_bytes: int, notes: Notes) -> Mapping[str, Any]:
     try:
         value, _ = decode_json(read_whole(path, max_bytes=max_bytes, notes=notes))
         if not isinstance(value, dict):
-            raise Broken(f"holds a {type(value).__name__}, not an object")
+            raise Broken(f"it holds {kind(value)}, not an object")
     except Broken as broken:
         raise CorpusError(
             f"{path} cannot be read: {broken.reason}",
@@ -64,7 +64,7 @@ def read_utterances(folder: Path, *, max_bytes: int, notes: Notes) -> Iterator[t
                 raise data
             row, _ = decode_json(data)
             if not isinstance(row, dict):
-                raise Broken(f"the line is a {type(row).__name__}, not an object")
+                raise Broken(f"the line is {kind(row)}, not an object")
             key = identifier(row.get("conversation_id", row.get("root")), "conversation_id")
             if key is None:
                 raise Broken("the utterance has no conversation_id")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from understudy.conversations.problems import Broken, shown
+from understudy.conversations.problems import Broken, kind, shown
 from understudy.conversations.records import Ending
 from understudy.conversations.strict_json import decode_json
 
@@ -69,7 +69,7 @@ def identifier(value: object, what: str) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise Broken(f"{what} is a {type(value).__name__}, not a text or a whole number")
+        raise Broken(f"{what} is {kind(value)}, not a text or a whole number")
     return str(value)
 
 
@@ -88,7 +88,7 @@ def turn_list(value: object, key: str) -> list[Any]:
     if isinstance(value, str) and value.lstrip()[:1] == "[":
         value, _ = decode_json(value.encode("utf-8", "replace"))
     if not isinstance(value, list):
-        raise Broken(f"{key!r} is a {type(value).__name__}, not a list of turns")
+        raise Broken(f"{key!r} is {kind(value)}, not a list of turns")
     return value
 
 
@@ -139,7 +139,7 @@ def lines_from(items: list[Any], role_keys: Sequence[str], text_keys: Sequence[s
     role_key, text_key = role_keys[0], text_keys[0]
     for number, item in enumerate(items, start=1):
         if type(item) is not dict:
-            raise Broken(f"turn {number} is a {type(item).__name__}, not an object")
+            raise Broken(f"turn {number} is {kind(item)}, not an object")
         if role_key not in item:
             role_key = _required(item, role_keys, number, "speaker")
         if text_key not in item:
@@ -183,15 +183,14 @@ def plain_text(value: object, item: Mapping[str, Any], number: int) -> str | Non
             return "\n".join(str(text) for text in texts)
     elif isinstance(value, dict) and isinstance(value.get("text"), str):
         return str(value["text"])
-    kind = "missing (null)" if value is None else f"a {type(value).__name__}"
-    raise Broken(f"turn {number}: the text is {kind}, not text")
+    raise Broken(f"turn {number}: the text is {kind(value)}")
 
 
 def _is_text_part(part: object) -> bool:
     if isinstance(part, str):
         return True
     if not isinstance(part, dict):
-        raise Broken(f"a part of the content is a {type(part).__name__}, not an object")
+        raise Broken(f"a part of the content is {kind(part)}, not an object")
     return part.get("type", "text") in ("text", "input_text", "output_text")
 
 
