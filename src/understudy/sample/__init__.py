@@ -24,7 +24,7 @@ def sample_corpus() -> Corpus:
     """Short conversations by forty invented users who come back: finding a film, and help from an online shop.
 
     Written by the project's authors with a language model, not logged from people: neither real data nor the
-    output of a simulator, so its origin is given as unknown. `CARD.md` beside the file says what it may be used for.
+    output of a simulator, so its origin is given as unknown. `CARD.md` beside the file says what it is good for.
     The rows are ordered by session, then by user, so any leading slice holds many users and both domains. Nothing
     is read before the first use.
 
