@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import importlib
+import importlib.util
 import inspect
 import re
 import sys
@@ -83,13 +84,13 @@ def _open_base(base: str, seed: int) -> Partner:
             why="this version runs without a language model",
             fix="wrap the model in a function and give module:function, or use fitted:REAL",
         )
-    if Path(base).exists():
+    if base and Path(base).exists():
         raise UsageError(
             f"partner {base!r} is a path without a scheme", why=_WHAT, fix=f"did you mean fitted:{base}?"
         )
-    if _IMPORT_PATH.fullmatch(base):
-        return _import(base)
     near = difflib.get_close_matches(scheme, ["fitted"], n=1) if colon else []
+    if _IMPORT_PATH.fullmatch(base) and not (near and importlib.util.find_spec(scheme) is None):
+        return _import(base)
     hint = f"; did you mean '{near[0]}:'?" if near else ""
     raise UsageError(f"there is no partner {base!r}", why=_WHAT + hint, fix="give, for example, fitted:real.jsonl")
 
@@ -97,9 +98,9 @@ def _open_base(base: str, seed: int) -> Partner:
 def _open_fitted(path: str, seed: int) -> Partner:
     if not path:
         raise UsageError("fitted: without a corpus", why=_WHAT, fix="give, for example, fitted:real.jsonl")
-    from understudy.users.population import fit_population, load_population
-
     if is_population(path):
+        from understudy.users.population import load_population
+
         return load_population(Path(path)).partner()
     from understudy.conversations.reading import read_corpus
 
@@ -107,6 +108,8 @@ def _open_fitted(path: str, seed: int) -> Partner:
         corpus = read_corpus(path).corpus
     except CorpusError as error:
         raise CorpusError(f"partner fitted:{path}: {error.what}", why=error.why, fix=error.fix) from error
+    from understudy.users.population import fit_population
+
     return fit_population(corpus, copy_guard="guarded", seed=seed).partner()
 
 

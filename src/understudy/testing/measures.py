@@ -1,6 +1,7 @@
 """A conformance suite for measures, for anybody's own.
 
-In pytest: `@pytest.mark.parametrize("check", check_measure(mine), ids=repr)`, then `def test(check): check()`.
+In pytest: `@pytest.mark.parametrize("check", list(check_measure(mine)), ids=repr)`, then
+`def test(check): check()`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@
 >>> failures(check_user_simulator(people.simulator(), people.draw(0, seed=1)))
 {}
 
-In pytest: `@pytest.mark.parametrize("check", check_user_simulator(mine), ids=repr)`, then
+In pytest: `@pytest.mark.parametrize("check", list(check_user_simulator(mine)), ids=repr)`, then
 `def test(check): check()`.
 """
 
@@ -138,20 +138,22 @@ def check_user_simulator(simulator: UserSimulator, profile: Profile | None = Non
         )
 
     def resumed() -> str | None:
-        async def lived() -> tuple[tuple[Turn, ...], UserTurn]:
-            session, history = simulator.start(who, seed=3), opening()
-            reply = await session.reply(history)
+        async def lived() -> list[tuple[tuple[Turn, ...], UserTurn]]:
+            session, history, life = simulator.start(who, seed=3), opening(), []
             for _ in range(ROUNDS):
+                reply = await session.reply(history)
+                life.append((history, reply))
                 if reply.ending is not None:
                     break
-                before = (*history, Turn("user", reply.text, reply.intent, meta=reply.meta))
-                history = (*before, Turn("assistant", "And?"))
-                reply = await session.reply(history)
-            return history, reply
+                said = Turn("user", reply.text, reply.intent, meta=reply.meta)
+                history = (*history, said, Turn("assistant", "And?"))
+            return life
 
-        history, reply = wait_for(lived())
-        again = wait_for(simulator.start(who, seed=3).reply(history))
-        return None if again == reply else f"resumed it says {again.text!r}, not {reply.text!r}"
+        for history, reply in wait_for(lived()):
+            again = wait_for(simulator.start(who, seed=3).reply(history))
+            if again != reply:
+                return f"after {len(history)} turns a fresh session says {again.text!r}, not {reply.text!r}"
+        return None
 
     yield from _identity("user simulator", simulator)
     yield Check("starts a session", "`start(profile, *, seed)` gives an object with `async reply(history)`",
@@ -196,7 +198,7 @@ def check_population(population: Population) -> Iterator[Check]:
 
 
 def check_partner(partner: Partner, *, deterministic: bool = True) -> Iterator[Check]:
-    """The contract of a `Partner`, as named checks; `deterministic=False` for a system that draws at random itself.
+    """The contract of a `Partner`, as named checks; `deterministic=False` for a system that draws at random.
 
     >>> from understudy.rollouts.partners import function_partner
     >>> from understudy.testing.checks import failures
