@@ -164,10 +164,11 @@ def coverage(
         density  = synthetic conversations per real ball, over k (part `density`)
 
     For real against real, coverage is about 1 - 2^-5 = .97 and density 1, whatever the number of dimensions, and
-    less coverage where each user's conversations clump; the floor measures both. Low coverage: behaviours that the simulated users lack, listed in the evidence. Low
-    density: they do what no real user does; high density: they crowd into the commonest places. Both sides give
-    the same number of conversations, at most 1,500, drawn by unit. p: units permuted between the sides, one-sided
-    for coverage, two-sided for density. Interval: delete-a-group jackknife over units.
+    coverage is less where each user's conversations clump; the floor measures both. Low coverage: behaviours that
+    the simulated users lack, listed in the evidence. Low density: they do what no real user does; high density:
+    they crowd into the commonest places. Both sides give the same number of conversations, at most 1,500, drawn by
+    unit. p: units permuted between the sides, one-sided for coverage, two-sided for density. Interval:
+    delete-a-group jackknife over units.
 
     >>> from understudy.conversations import Turn
     >>> def side(words, n=60):
