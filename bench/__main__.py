@@ -17,9 +17,7 @@ RESULTS = Path(__file__).parent.parent / "docs" / "results"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with the corpora (*.jsonl.zst)")
-    parser.add_argument(
-        "--out", type=Path, default=Path(__file__).parent / "out", help="raw results, kept between runs"
-    )
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out", help="raw results")
     parser.add_argument("figures", nargs="*", default=list(FIGURES), help=f"any of {', '.join(FIGURES)}")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)

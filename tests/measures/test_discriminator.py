@@ -7,7 +7,28 @@ from understudy.conversations import Conversation, Corpus, Turn
 from understudy.measures.measurement import flatten
 from understudy.measures.realism.discriminator import discriminator, sample_units
 
-WORDS = "film good see the watch like a story night again maybe war love old new with of it and some".split()
+WORDS = [
+    "film",
+    "good",
+    "see",
+    "the",
+    "watch",
+    "like",
+    "a",
+    "story",
+    "night",
+    "again",
+    "maybe",
+    "war",
+    "love",
+    "old",
+    "new",
+    "with",
+    "of",
+    "it",
+    "and",
+    "some",
+]
 
 
 def people(rng, prefix, *, users=40, each=3, change=None):
