@@ -1,4 +1,4 @@
-"""Figure: known truths. Sets of known making are told apart, for the reasons that are known, between floor and ceiling."""
+"""Figure: known truths. Sets of known making are told apart, for known reasons, between floor and ceiling."""
 
 from __future__ import annotations
 

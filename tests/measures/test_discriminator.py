@@ -7,28 +7,9 @@ from understudy.conversations import Conversation, Corpus, Turn
 from understudy.measures.measurement import flatten
 from understudy.measures.realism.discriminator import discriminator, sample_units
 
-WORDS = [
-    "film",
-    "good",
-    "see",
-    "the",
-    "watch",
-    "like",
-    "a",
-    "story",
-    "night",
-    "again",
-    "maybe",
-    "war",
-    "love",
-    "old",
-    "new",
-    "with",
-    "of",
-    "it",
-    "and",
-    "some",
-]
+WORDS = tuple(
+    "film good see the watch like a story night again maybe war love old new with of it and some".split()  # noqa: SIM905
+)
 
 
 def people(rng, prefix, *, users=40, each=3, change=None):

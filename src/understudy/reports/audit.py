@@ -165,7 +165,7 @@ def audit(
 ) -> Report:
     """Do these synthetic users look like these real ones? Every number with interval, floor and control.
 
-    `other_real` is another real corpus of the domain: every measure is run on it too and becomes the ceiling.
+    `other_real` is another real corpus of the domain: every measure is run on it too and is the ceiling.
     `match_topic` subsamples both sides to a common topic mix first. The same corpora and seed give the same
     report, timings apart. Raises UsageError for corpora without conversations; what cannot be measured is unscored.
     """
