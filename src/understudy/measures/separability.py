@@ -88,15 +88,12 @@ def collect_styles(real: Corpus, synthetic: Corpus) -> Styles:
     topic = topic_numbers(real, synthetic, pooled)
     values = np.concatenate([style_matrix(real), style_matrix(synthetic)])
     kept = np.concatenate([speaks(real), speaks(synthetic)])
-    _, unit = np.unique(pooled.unit[kept], return_inverse=True)
-    flags = np.zeros(int(unit.max()) + 1, dtype=np.bool_)
-    flags[unit] = pooled.is_synthetic[kept]
-    return styles_of(values[kept], unit.astype(np.int64), topic[kept], flags)
+    return styles_of(values[kept], pooled.unit[kept], topic[kept], pooled.unit_is_synthetic)
 
 
 def styles_of(values: Floats, unit: Ints, topic: Ints, unit_is_synthetic: npt.NDArray[np.bool_]) -> Styles:
     """The same for any features `(n, F)`: units numbered from 0, the real ones first."""
-    sums = user_sums(values, unit, topic)
+    sums = user_sums(values, unit, topic, len(unit_is_synthetic))
     many = sums.size >= 2
     repeats = (bool(many[~unit_is_synthetic].any()), bool(many[unit_is_synthetic].any()))
     units = Pool(int((~unit_is_synthetic).sum()), np.arange(len(unit_is_synthetic)), unit_is_synthetic)
@@ -109,6 +106,20 @@ class _Gap(NamedTuple):
     value: Floats
     variance: Floats
     effects: tuple[Floats, Floats]
+
+
+def prepare_icc(real: Corpus, synthetic: Corpus, rng: np.random.Generator) -> tuple[Statistic, Pool]:
+    """For `comparison.closer`; the mean gap is the column after the features that vary. Nothing is drawn."""
+    del rng
+    styles = collect_styles(real, synthetic)
+    return icc_statistic(styles), styles.units
+
+
+def prepare_dispersion(real: Corpus, synthetic: Corpus, rng: np.random.Generator) -> tuple[Statistic, Pool]:
+    """For `comparison.closer`; the headline is column -2. Nothing is drawn."""
+    del rng
+    styles = collect_styles(real, synthetic)
+    return dispersion_statistic(styles), styles.units
 
 
 def _gap(sums: UserSums, moment: Moment, sides: tuple[Anova, Anova], weights: tuple[Floats, Floats]) -> _Gap:

@@ -57,11 +57,11 @@ def topic_numbers(real: Corpus, synthetic: Corpus, pooled: Pool) -> Ints:
     return np.array([0 if n is None else number.get(n, 0) for n in names], dtype=np.int64)
 
 
-def user_sums(values: Floats, unit: Ints, topic: Ints) -> UserSums:
+def user_sums(values: Floats, unit: Ints, topic: Ints, units: int) -> UserSums:
     """Sums of `values` (n, F) by unit and topic; features are put on the pooled z scale first."""
     spread = values.std(axis=0)
     z = (values - values.mean(axis=0)) / np.where(spread > _TINY, spread, 1.0)
-    units, topics = int(unit.max()) + 1, int(topic.max()) + 1
+    topics = int(topic.max()) + 1
     cell = unit * topics + topic
     shape = (units, topics)
     talks = np.bincount(cell, minlength=units * topics).reshape(shape)

@@ -212,6 +212,13 @@ def own_words_levels(counted: tuple[Floats, Floats], real: Floats, synthetic: Fl
     return first, second
 
 
+def prepare(real: Corpus, synthetic: Corpus, rng: np.random.Generator) -> tuple[Statistic, Pool]:
+    """The statistic on every conversation, as `comparison.closer` wants it; the headline is column 6."""
+    pooled = pool(real, synthetic)
+    vectors = conversation_embeddings(real, synthetic, rng=rng)
+    return diversity_statistic(real, synthetic, pooled, vectors), pooled
+
+
 def diversity_statistic(real: Corpus, synthetic: Corpus, pooled: Pool, vectors: Singles) -> Statistic:
     """Columns: six log ratios (`COMPONENTS`), their mean absolute value, six real and six synthetic levels."""
     unit = pooled.unit
@@ -287,9 +294,7 @@ def diversity(
     doi:10.2307/1934352. Differences: (1) matched sizes; (2) ratios to real users instead of higher is better.
     """
     drawn = equal_sample(real, synthetic, most=MOST_CONVERSATIONS, rng=rng)
-    pooled = pool(*drawn)
-    vectors = conversation_embeddings(*drawn, rng=rng)
-    statistic = diversity_statistic(*drawn, pooled, vectors)
+    statistic, pooled = prepare(*drawn, rng)
     result = two_sample(statistic, pooled, rng=rng, permutations=permutations, two_sided=True)
     parts = len(COMPONENTS)
     n = counts(real, synthetic)
