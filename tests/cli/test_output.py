@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from understudy.cli import output as module
-from understudy.cli.output import Output, interval, number, printable, rate
+from understudy.cli.output import Output, printable, rate
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,5 @@ def test_bars_show_stage_count_and_rate() -> None:
     assert "/s" in screen.getvalue()
 
 
-def test_numbers_for_people() -> None:
-    assert [number(v) for v in (0.0, 0.5, 12345.0, None)] == ["0.000", "0.500", "12,345", "-"]
-    assert interval((-0.1, 1.0)) == "[-0.100, 1.000]"
-    assert rate(30, 10.0) == "3/s"
+def test_rates() -> None:
+    assert [rate(30, 10.0), rate(1, 10.0), rate(0, 1.0)] == ["3/s", "10.0 s each", ""]

@@ -77,7 +77,6 @@ def audit(
     understudy audit syn.jsonl --real real.jsonl --gate 'discriminator.words<=0.65'
     """
     from understudy.cli.gates import check_names, judge, parse_gate
-    from understudy.measures.measurement import flatten
     from understudy.reports.audit import DEFAULT_MEASURES
     from understudy.reports.audit import audit as run
     from understudy.reports.report import save_report
@@ -100,7 +99,7 @@ def audit(
         )
     if folder:
         save_report(report, folder)
-    measured = flatten(report.measurements)
+    measured = report.measurements
     results = [judge(one, measured) for one in gates]
     payload = msgspec.to_builtins(report)
     if gates:

@@ -177,26 +177,3 @@ def rate(done: int, seconds: float) -> str:
         return ""
     speed = done / seconds
     return f"{speed:.0f}/s" if speed >= 1.5 else f"{1 / speed:.1f} s each"
-
-
-def number(value: float | None, *, digits: int = 3) -> str:
-    """A number for people: three significant places where it is small, none where it is large.
-
-    >>> number(0.51234), number(1234.5), number(None), number(-0.0004)
-    ('0.512', '1,234', '-', '0.000')
-    """
-    if value is None:
-        return "-"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    text = f"{value:.{digits}f}"
-    return text.removeprefix("-") if float(text) == 0 else text
-
-
-def interval(bounds: tuple[float, float] | None) -> str:
-    """`[lo, hi]`, or a dash.
-
-    >>> interval((0.1, 0.25)), interval(None)
-    ('[0.100, 0.250]', '-')
-    """
-    return "-" if bounds is None else f"[{number(bounds[0])}, {number(bounds[1])}]"

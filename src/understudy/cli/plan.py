@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from understudy.cli import options
-from understudy.cli.output import Output, number
+from understudy.cli.output import Output
 
 AUCS = (0.55, 0.60, 0.65, 0.70, 0.80)
 RATES = ((0.45, 0.55), (0.40, 0.60), (0.05, 0.10))
@@ -64,6 +64,7 @@ def plan(
     understudy plan real.jsonl
     """
     from understudy.measures import power as sizes
+    from understudy.reports.wording import number
 
     output = Output(json=json, quiet=quiet)
     seen = _seen(real, user_role, output) if real else None
