@@ -107,11 +107,8 @@ def check_user_simulator(simulator: UserSimulator, profile: Profile | None = Non
     def talk(says: str, *, max_turns: int = 2 * ROUNDS, seed: int = 1) -> Rollout:
         return wait_for(roll_out(simulator, who, _Speaker(says), seed=seed, max_turns=max_turns))
 
-    def opening() -> tuple[Turn, ...]:
-        return () if who.opens else (Turn("assistant", "Hello?"),)
-
     def first_words() -> str | None:
-        reply: Any = wait_for(simulator.start(who, seed=1).reply(opening()))
+        reply: Any = wait_for(simulator.start(who, seed=1).reply(_opening(who)))
         if not isinstance(reply, UserTurn):
             return f"the first reply is a {type(reply).__name__}"
         return None if reply.text.strip() else "the first reply says nothing"
@@ -123,38 +120,6 @@ def check_user_simulator(simulator: UserSimulator, profile: Profile | None = Non
                 return f"seed {seed} ended with {ending}"
         return None
 
-    def alone() -> str | None:
-        history = opening()
-        sessions = [simulator.start(who, seed=seed) for seed in (1, 2)]
-        apart = [wait_for(simulator.start(who, seed=seed).reply(history)) for seed in (1, 2)]
-
-        async def together() -> list[UserTurn]:
-            return list(await asyncio.gather(*(session.reply(history) for session in sessions)))
-
-        return (
-            None
-            if wait_for(together()) == apart
-            else "two sessions side by side speak differently than each alone"
-        )
-
-    def resumed() -> str | None:
-        async def lived() -> list[tuple[tuple[Turn, ...], UserTurn]]:
-            session, history, life = simulator.start(who, seed=3), opening(), []
-            for _ in range(ROUNDS):
-                reply = await session.reply(history)
-                life.append((history, reply))
-                if reply.ending is not None:
-                    break
-                said = Turn("user", reply.text, reply.intent, meta=reply.meta)
-                history = (*history, said, Turn("assistant", "And?"))
-            return life
-
-        for history, reply in wait_for(lived()):
-            again = wait_for(simulator.start(who, seed=3).reply(history))
-            if again != reply:
-                return f"after {len(history)} turns a fresh session says {again.text!r}, not {reply.text!r}"
-        return None
-
     yield from _identity("user simulator", simulator)
     yield Check("starts a session", "`start(profile, *, seed)` gives an object with `async reply(history)`",
                 lambda: _is_session(simulator.start(who, seed=1)))  # fmt: skip
@@ -164,13 +129,48 @@ def check_user_simulator(simulator: UserSimulator, profile: Profile | None = Non
     yield Check("repeats itself exactly", "the same `(profile, seed, history)` gives the same turn",
                 lambda: _same(lambda: talk("Which one?")))  # fmt: skip
     yield Check("can be resumed", "a fresh session given the history so far says what the old one would have said",
-                resumed)  # fmt: skip
-    yield Check("keeps sessions apart", "a session holds its own state and random stream", alone)
+                lambda: _resumed(simulator, who))  # fmt: skip
+    yield Check("keeps sessions apart", "a session holds its own state and random stream",
+                lambda: _alone(simulator, who))  # fmt: skip
     yield Check("ends as the user", "a user ends with `Ending(by='user')` or not at all", endings)
     yield Check("survives hostile partners", "whatever a partner says is text and not a command or a crash",
                 lambda: _hostile(talk))  # fmt: skip
     yield Check("leaves global randomness alone", "draw from a generator seeded with `seed`",
                 lambda: _untouched(lambda: talk("Which one?")))  # fmt: skip
+
+
+def _opening(who: Profile) -> tuple[Turn, ...]:
+    return () if who.opens else (Turn("assistant", "Hello?"),)
+
+
+def _alone(simulator: UserSimulator, who: Profile) -> str | None:
+    history = _opening(who)
+    sessions = [simulator.start(who, seed=seed) for seed in (1, 2)]
+    apart = [wait_for(simulator.start(who, seed=seed).reply(history)) for seed in (1, 2)]
+
+    async def together() -> list[UserTurn]:
+        return list(await asyncio.gather(*(session.reply(history) for session in sessions)))
+
+    return None if wait_for(together()) == apart else "two sessions side by side speak differently than each alone"
+
+
+def _resumed(simulator: UserSimulator, who: Profile) -> str | None:
+    async def lived() -> list[tuple[tuple[Turn, ...], UserTurn]]:
+        session, history, life = simulator.start(who, seed=3), _opening(who), []
+        for _ in range(ROUNDS):
+            reply = await session.reply(history)
+            life.append((history, reply))
+            if reply.ending is not None:
+                break
+            said = Turn("user", reply.text, reply.intent, meta=reply.meta)
+            history = (*history, said, Turn("assistant", "And?"))
+        return life
+
+    for history, reply in wait_for(lived()):
+        again = wait_for(simulator.start(who, seed=3).reply(history))
+        if again != reply:
+            return f"after {len(history)} turns a fresh session says {again.text!r}, not {reply.text!r}"
+    return None
 
 
 def check_population(population: Population) -> Iterator[Check]:
