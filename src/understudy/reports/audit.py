@@ -167,7 +167,8 @@ def audit(
 
     `other_real` is another real corpus of the domain: every measure is run on it too and is the ceiling.
     `match_topic` subsamples both sides to a common topic mix first. The same corpora and seed give the same
-    report, timings apart. Raises UsageError for corpora without conversations; what cannot be measured is unscored.
+    report, timings apart. Raises UsageError for a corpus without conversations; what cannot be measured is
+    unscored.
     """
     for side, corpus in (("real", real), ("synthetic", synthetic)):
         if not len(corpus):
