@@ -153,26 +153,18 @@ def _rate(turns: Iterable[tuple[str, int]], index: SpanIndex, *, least: int) -> 
 
 
 
-def calibrate(turns: Sequence[tuple[str, int]], *, seed: int) -> tuple[int, float]:
-    """From how many units on is a span common property, and how often do unseen units repeat each other?
+def calibrate(turns: Sequence[tuple[str, int]]) -> tuple[int, float]:
+    """From how many units on is a span common property, and how often do unseen units repeat it?
 
-    `shared` is the cross-fitted rate: units are halved, and of each half the share of long turns with a span of
-    the other half is taken. `common` is the smallest count at which letting all such spans pass keeps the
-    fitting data's own rate at or below `shared`, so that a guarded speaker copies no more than unseen people.
+    The expected share of an unseen unit's long turns that hold a span of the fitting data is estimated by leaving
+    each unit out in turn: a span counts where another unit used it. So spans of two units or more are common
+    property (`common` is 2), and a speaker who repeats no others copies as often as unseen people do. Returns
+    `(common, shared)`, `shared` being that estimate; `common` is 3 where fewer than ten units cannot tell.
 
-    >>> calibrate([("one two three four five six seven eight", unit) for unit in range(6)], seed=0)
+    >>> calibrate([("one two three four five six seven eight", unit) for unit in range(12)])
     (2, 1.0)
     """
-    units = sorted({unit for _, unit in turns})
-    order = np.random.default_rng(seed).permutation(len(units))
-    half = {units[k] for k in order[: len(units) // 2].tolist()}
-    sides = [[t for t in turns if (t[1] in half) is side] for side in (True, False)]
-    rates = [_rate(sides[k], SpanIndex.of(sides[1 - k]), least=1) for k in (0, 1)]
-    known = [rate for rate in rates if rate is not None]
-    shared = float(np.mean(known)) if known else 0.0
     index = SpanIndex.of(turns)
     most = np.array([n.max() for n in (index.counts(index.hasher.spans(tokens(text))) for text, _ in turns) if len(n)])
-    common = 2
-    while len(most) and float(np.mean(most >= common)) > shared:
-        common += 1
-    return common, shared
+    shared = float(np.mean(most >= 2)) if len(most) else 0.0
+    return (2 if len({unit for _, unit in turns}) >= 10 else 3), shared

@@ -49,7 +49,7 @@ def fit_population(corpus: Corpus, *, copy_guard: Guard = "guarded", seed: int) 
         for text, talk, is_user in zip(turns.texts, turns.talk, turns.is_user, strict=True)
         if is_user
     ]
-    common, shared = calibrate(said, seed=seed)
+    common, shared = calibrate(said)
     words = list(vectors.index)
     material = Material(
         turns, words, vectors.matrix, sides[True], sides[False], common, shared, seed, corpus.digest

@@ -21,6 +21,8 @@ START, END = 0, 1
 _PIECE = re.compile(rf"(\s*)(?:({TOKEN_PATTERN})|([^\w\s]|_))")
 _WIDEST = 3  # pieces that one substitution may put in
 _NARROWEST_OUT = 2  # and take out
+_LANDMARKS = 400  # commonest pieces that describe the places of the others
+_MANNERS = 24
 _SAMPLED = 10  # attested alternatives looked at for one gap
 
 
@@ -80,6 +82,42 @@ class Trigrams:
         total2 = np.where(known, self.after_two_n[at], 0.0)
         return np.asarray(np.log((n3 + (types2 + 1) * lower) / (total2 + types2 + 1)))
 
+    def attested(self, a: Ints, b: Ints, c: Ints) -> Bools:
+        """Whether the three pieces follow each other anywhere."""
+        wanted = (a * self.size + b) * self.size + c
+        at = np.minimum(np.searchsorted(self.triples, wanted), len(self.triples) - 1)
+        return np.asarray(self.triples[at] == wanted)
+
+
+def _manners(flat: Ints, size: int) -> npt.NDArray[np.float32]:
+    """Unit vectors of the pieces by their immediate neighbours: what stands in the same places is alike.
+
+    Truncated SVD of the positive pointwise mutual information with the commonest pieces on either side.
+    """
+    from scipy.sparse import coo_matrix, hstack
+    from sklearn.utils.extmath import randomized_svd
+
+    common = np.argsort(-np.bincount(flat, minlength=size), kind="stable")[:_LANDMARKS]
+    column = np.full(size, -1)
+    column[common] = np.arange(len(common))
+    sides = []
+    for here, there in ((flat[1:], flat[:-1]), (flat[:-1], flat[1:])):
+        kept = column[there] >= 0
+        table = coo_matrix((np.ones(kept.sum()), (here[kept], column[there[kept]])), (size, len(common))).tocsr()
+        table.sum_duplicates()
+        rows = np.repeat(np.arange(size), np.diff(table.indptr))
+        total = np.asarray(table.sum(axis=1)).ravel()[rows] * np.asarray(table.sum(axis=0)).ravel()[table.indices]
+        table.data = np.maximum(np.log(table.data * table.sum() / total), 0.0)
+        sides.append(table)
+    joint = hstack(sides).tocsr()
+    rank = min(_MANNERS, min(joint.shape) - 1)
+    if rank < 2 or not joint.nnz:
+        return np.zeros((size, 1), dtype=np.float32)
+    left, weight, _ = randomized_svd(joint, n_components=rank, n_iter=3, random_state=0)
+    place = left * np.sqrt(weight)
+    length = np.sqrt((place * place).sum(axis=1, keepdims=True))
+    return np.asarray(place / np.where(length > 1e-9, length, 1), dtype=np.float32)
+
 
 def _looked_up(keys: Ints, values: Ints, wanted: Ints) -> npt.NDArray[np.float64]:
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
@@ -110,6 +148,7 @@ class PhraseBook:
         self.marks = np.r_[0, np.cumsum(~self.plain[self.flat])]
         self.rarity = -np.log(self.trigrams.single)
         self.rarity_sum = np.r_[0.0, np.cumsum(self.rarity[self.flat])]
+        self.manner = _manners(self.flat, self.size)
         self._index_gaps()
 
     def _split(self, text: str, entities: Sequence[Entity], plain: list[bool]) -> list[Piece]:
@@ -193,8 +232,9 @@ class Splicer:
         self.guard = guard
         self.affinity = affinity  # unit vectors of the rows: what is about the same thing splices better
 
-    cap, reach = -4.0, 5
-    p_around, p_shift, p_rare, p_lost, p_late, p_splice, p_len, p_near, p_kin, p_lm = 1.3, 1.0, 0.5, 0.1, 0.5, 4.0, 0.5, 2.0, 0.5, 3.0
+    cap, reach = -3.0, 5
+    poor, p_odd = -8.0, 2.5
+    p_around, p_shift, p_rare, p_lost, p_late, p_splice, p_len, p_near, p_kin, p_lm, p_manner = 2.0, 1.0, 0.5, 0.1, 0.5, 4.0, 0.5, 2.0, 0.5, 3.0, 4.0
 
     def reword(self, pieces: list[Piece], row: int, *, kin: Bools | None, rng: Rng) -> list[Piece] | None:
         """`pieces` (of the turn in `row`) without protected spans, or None where no attested change does it."""
@@ -223,13 +263,13 @@ class Splicer:
         self, pieces: list[Piece], window: tuple[int, int], row: int, kin: Bools | None, rng: Rng
     ) -> list[Piece] | None:
         ids = np.array([START, START, *(p.id for p in pieces), END, END], dtype=np.int64)
-        edits = self._edits(ids, window, row, kin, rng)
-        splices = self._splices(ids, window, row, kin, rng)
-        score = np.concatenate([edits.score, splices.score])
-        if not len(score):
+        options = self._edits(ids, window, row, kin, rng)
+        if not len(options.score) or options.score.max() < self.poor:
+            splices = self._splices(ids, window, row, kin, rng)
+            options = Options(*(np.concatenate(pair) for pair in zip(options, splices, strict=True)))
+        if not len(options.score):
             return None
-        chosen = int((score + rng.gumbel(size=len(score))).argmax())
-        options, k = (edits, chosen) if chosen < len(edits.score) else (splices, chosen - len(edits.score))
+        k = int((options.score + rng.gumbel(size=len(options.score))).argmax())
         gap, width = int(options.gap[k]) - 2, int(options.width[k])
         middle = self.book.pieces_at(int(options.source[k]), int(options.length[k]))
         return _joined(pieces, gap, width, middle)
@@ -261,7 +301,7 @@ class Splicer:
         source, length, gap, wide, share = source[keep], length[keep], gap[keep], wide[keep], share[keep]
         if not len(source):
             return Options(gap, wide, source, length, np.zeros(0))
-        stilted = np.minimum(self._fluency(ids, gap, wide, source, length) - self.cap, 0.0)
+        stilted = self._oddness(ids, gap, wide, source, length)
         rarity = book.rarity_sum
         gained = rarity[source + length] - rarity[source]
         prefix = np.r_[0.0, np.cumsum(book.rarity[ids])]
@@ -270,15 +310,26 @@ class Splicer:
         after = np.minimum(source + length + 1, len(book.flat) - 1)
         around += book.flat[after] == ids[np.minimum(gap + wide + 1, len(ids) - 1)]
         rows = book.row_of[source]
-        score = share + self.p_lm * stilted + self.p_around * around - self.p_shift * np.abs(length - wide)
+        score = share - self.p_odd * stilted + self.p_around * around - self.p_shift * np.abs(length - wide)
         score = score - self.p_rare * np.abs(gained - lost) - self.p_lost * (gained + lost)
         score = score + self.p_late * (gap - last) + self.p_near * (self.affinity[rows] @ self.affinity[row])
+        score = score + self.p_manner * self._likeness(ids, gap, wide, source, length)
         if kin is not None:
             score = score + self.p_kin * kin[rows]
         return Options(gap, wide, source, length, score)
 
-    def _fluency(self, ids: Ints, gap: Ints, wide: Ints, source: Ints, length: Ints) -> npt.NDArray[np.float64]:
-        """Mean log probability of the new pieces and the two after them."""
+    def _likeness(self, ids: Ints, gap: Ints, wide: Ints, source: Ints, length: Ints) -> npt.NDArray[np.float32]:
+        """How far what goes in stands in the same places as what comes out; 0 where one of them is nothing."""
+        manner, flat = self.book.manner, self.book.flat
+        out, into = np.zeros((2, len(gap), manner.shape[1]), dtype=np.float32)
+        for k in range(_WIDEST):
+            into += (k < length)[:, None] * manner[flat[np.minimum(source + k, len(flat) - 1)]]
+            out += (k < wide)[:, None] * manner[ids[np.minimum(gap + k, len(ids) - 1)]]
+        norm = np.sqrt((out * out).sum(axis=1) * (into * into).sum(axis=1))
+        return np.asarray((out * into).sum(axis=1) / np.where(norm > 0, norm, 1), dtype=np.float32)
+
+    def _oddness(self, ids: Ints, gap: Ints, wide: Ints, source: Ints, length: Ints) -> npt.NDArray[np.float64]:
+        """How many of the triples of pieces that a change makes were never written by anybody."""
         book, n = self.book, len(gap)
         row = np.zeros((n, _WIDEST + 4), dtype=np.int64)
         row[:, 0], row[:, 1] = ids[gap - 2], ids[gap - 1]
@@ -288,12 +339,9 @@ class Splicer:
             row[:, 2 + k] = np.where(new, book.flat[np.minimum(source + k, len(book.flat) - 1)], ids[old])
         steps = np.arange(_WIDEST + 2)
         used = steps[None, :] < (length + 2)[:, None]
-        logs = np.zeros(used.shape)
         at_row, at_step = np.nonzero(used)
-        logs[at_row, at_step] = book.trigrams.log_probability(
-            row[at_row, at_step], row[at_row, at_step + 1], row[at_row, at_step + 2]
-        )
-        return np.asarray(logs.sum(axis=1) / (length + 2))
+        known = book.trigrams.attested(row[at_row, at_step], row[at_row, at_step + 1], row[at_row, at_step + 2])
+        return np.bincount(at_row, weights=~known, minlength=n)
 
     def _splices(self, ids: Ints, window: tuple[int, int], row: int, kin: Bools | None, rng: Rng) -> Options:
         book = self.book
