@@ -28,7 +28,7 @@ DEFAULT_MEASURES = {
     "realism.coverage": "understudy.measures.realism.coverage:coverage",
     "realism.diversity": "understudy.measures.realism.diversity:diversity",
     "separability.icc": "understudy.measures.separability:icc",
-    "separability.identification": "understudy.measures.separability:identification",
+    "separability.identification": "understudy.measures.identification:identification",
     "separability.dispersion": "understudy.measures.separability:dispersion",
 }
 EXAMPLES_PER_SIDE = 12
