@@ -57,6 +57,8 @@ def test_the_suite_catches_a_bad_reader(tmp_path: Path) -> None:
     (b'{"turns": [{"role": "user", "text": "a", "text": "b"}]}\n', "the key 'text' stands twice"),
     (b'{"turns": [{"role": "user", "text": "a", "text" : "b"}]}\n', "the key 'text' stands twice"),
     (b'{"a": "\\u0022:", "a": "x"}\n', "the key 'a' stands twice"),
+    (b'{"a": "\\u0022:", "b": 1, "b": 2}\n', "the key 'b' stands twice"),
+    (b'{"a": "\\"\\u003a", "b": 1, "b": 2}\n', "the key 'b' stands twice"),
     (ROW % (b"hi", b', "x": NaN'), "NaN is not a JSON number"),
     (ROW % (b"hi", b', "x": -Infinity'), "-Infinity is not a JSON number"),
     (ROW % (b"hi", b', "x": 1e999'), "the number '1e999' is out of range"),

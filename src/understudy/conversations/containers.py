@@ -6,7 +6,7 @@ import csv
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -174,7 +174,8 @@ def _table_rows(lines: Iterator[tuple[int, bytes | Broken]], notes: Notes) -> It
             continue
         if not cells:
             continue
-        yield Row(feed.line, _table_row(names, cells))
+        yield Row(feed.line, _table_row(names, cells, feed.marked))
+        feed.marked = False
 
 
 class _Feed:
@@ -184,6 +185,7 @@ class _Feed:
         self.lines = lines
         self.line = 0
         self.broken: Broken | None = None
+        self.marked = False  # Whether the lines since the last row hold bytes that are no UTF-8.
 
     def __iter__(self) -> _Feed:
         return self
@@ -194,18 +196,23 @@ class _Feed:
             if isinstance(data, Broken):
                 self.broken = data
                 continue
-            return data.decode("utf-8", "surrogateescape") + "\n"
+            try:
+                return data.decode("utf-8") + "\n"
+            except UnicodeDecodeError:
+                self.marked = True
+                return data.decode("utf-8", "surrogateescape") + "\n"
         raise StopIteration
 
 
-def _table_row(names: list[str], cells: list[str]) -> Any:
+def _table_row(names: list[str], cells: list[str], marked: bool) -> Any:
     if len(cells) != len(names):
         return Broken(f"{len(cells)} cells under {len(names)} columns")
-    row = {name: cell[1:] if _FORMULA.match(cell) else cell for name, cell in zip(names, cells, strict=True)}
-    for name, cell in row.items():
-        if any("\udc80" <= letter <= "\udcff" for letter in cell if letter > "\ud7ff"):
+    for name, cell in zip(names, cells, strict=True) if marked else ():
+        if any("\udc80" <= letter <= "\udcff" for letter in cell):
             return Broken(f"column {shown(name)} is not UTF-8; save the file as UTF-8")
-    return row
+    if any(cell[:1] == "'" for cell in cells):
+        cells = [cell[1:] if _FORMULA.match(cell) else cell for cell in cells]
+    return dict(zip(names, cells, strict=True))
 
 
 def _delimiter(header: str) -> str:
@@ -244,8 +251,10 @@ def _parquet_rows(path: Path, max_bytes: int) -> Iterator[Row]:
 
 def plain(value: Any) -> Any:
     """`value` as JSON knows it: nulls inside structs left out, dates and numbers of other kinds as text."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, dict):
+        return {
+            str(key): item if type(item) is str else plain(item) for key, item in value.items() if item is not None
+        }
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if value is None or isinstance(value, (str, int, bool)):

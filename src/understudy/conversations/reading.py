@@ -202,7 +202,6 @@ class _Turns:
         self.path = path
         self._groups = _Groups(reader.whole)
         self._columns: dict[tuple[str, ...], flat.Columns] = {}
-        self._of: dict[str, flat.Columns] = {}
 
     def take(self, line: int | None, value: Any) -> Iterator[Conversation | RowProblem]:
         if not isinstance(value, Mapping):
@@ -216,18 +215,17 @@ class _Turns:
             if len(self._columns) < 64:
                 self._columns[names] = columns
         key = flat.key_of(value, columns)
-        flat.check(value, columns)
+        entry = flat.entry(value, columns)
         self.reader._formats[flat.NAME] = None
-        for group in self._groups.add(key, (value, columns), line):
+        for group in self._groups.add(key, entry, line):
             yield self._made(*group)
 
     def flush(self) -> Iterator[Conversation | RowProblem]:
         for group in self._groups.rest():
             yield self._made(*group)
 
-    def _made(self, key: str, held: list[Any], line: int | None) -> Conversation | RowProblem:
-        rows, columns = [row for row, _ in held], held[0][1]
-        return self.reader._made(self.path, line, lambda: flat.parse(key, rows, columns), key)
+    def _made(self, key: str, entries: list[Any], line: int | None) -> Conversation | RowProblem:
+        return self.reader._made(self.path, line, lambda: flat.parse(key, entries), key)
 
 
 def _files(path: Path, notes: Notes) -> Iterator[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from understudy.conversations.formats.drafts import (
     Draft,
@@ -64,9 +64,22 @@ class Columns:
         )
         self.position: str | None = pick(_POSITION)
 
+        taken = (self.speaker, self.text, self.conversation, self.position)
+        self.extra = tuple(
+            (name, plain, plain in _SHARED) for name, plain in self.plain.items() if name not in taken
+        )
+
     @property
     def usable(self) -> bool:
         return self.speaker is not None and self.text is not None
+
+
+class Entry(NamedTuple):
+    """One row, read: its place in the conversation, its turn, and what it says about the whole."""
+
+    place: float | None
+    line: Line | None
+    shared: dict[str, Any]
 
 
 def matches(row: Mapping[str, Any]) -> bool:
@@ -84,46 +97,20 @@ def key_of(row: Mapping[str, Any], columns: Columns) -> str:
     return key
 
 
-def check(row: Mapping[str, Any], columns: Columns) -> None:
-    """Raise `Broken` for a row that cannot be a turn, so that it spoils itself and not its conversation."""
-    _line(row, columns)
-
-
-def parse(key: str, rows: Sequence[Mapping[str, Any]], columns: Columns) -> Draft:
-    """The conversation made of `rows`, in the order of their positions where every row has a number there."""
-    places = [_number(row.get(columns.position)) for row in rows] if columns.position is not None else [None]
-    if all(place is not None for place in places):
-        rows = [rows[i] for i in sorted(range(len(rows)), key=lambda i: (places[i] or 0.0, i))]
-    shared: dict[str, Any] = {}
-    for row in rows:
-        for name, value in row.items():
-            plain = columns.plain.get(name, name)
-            if plain in _SHARED and plain not in shared and value not in (None, ""):
-                shared[plain] = _json_cell(plain, value)
-    meta = shared.pop("conversation_meta", None)
-    lines = [line for row in rows if (line := _line(row, columns)) is not None]
-    draft = draft_from({**shared, "id": key, **({"meta": meta} if meta is not None else {})}, lines)
-    return draft._replace(system_speaks=True)
-
-
-def _line(row: Mapping[str, Any], columns: Columns) -> Line | None:
-    speaker, text = row.get(columns.speaker or ""), row.get(columns.text or "")
-    if speaker in (None, "") and text in (None, ""):
-        return None  # How a conversation without turns is written.
-    if not isinstance(speaker, str) or not speaker:
-        raise Broken(f"the speaker ({columns.speaker!r}) is not a name")
-    if not isinstance(text, str):
-        text = plain_text(text, row, 1)
+def entry(row: Mapping[str, Any], columns: Columns) -> Entry:
+    """The row as a turn; raises `Broken` where it is none, so that it spoils itself and not its conversation."""
     intent: str | None = None
     acts: tuple[str, ...] = ()
     meta: dict[str, Any] = {}
     inner: object = None
-    taken = (columns.speaker, columns.text, columns.conversation, columns.position)
-    for name, value in row.items():
-        plain = columns.plain.get(name, name)
-        if name in taken or plain in _SHARED or value in (None, ""):
+    shared: dict[str, Any] = {}
+    for name, plain, common in columns.extra:
+        value = row.get(name)
+        if value is None or value == "":
             continue
-        if plain == "intent" and isinstance(value, str):
+        if common:
+            shared[plain] = _json_cell(plain, value)
+        elif plain == "intent" and isinstance(value, str):
             intent = value
         elif plain == "acts" and (found := labels(_json_cell(plain, value))) is not None:
             acts = found
@@ -133,7 +120,29 @@ def _line(row: Mapping[str, Any], columns: Columns) -> Line | None:
             meta[name] = value
     if inner is not None:
         meta = {**meta, **inner} if isinstance(inner, dict) else {**meta, "turn_meta": inner}
-    return Line(speaker, text, intent, acts, meta or None)
+    place = None if columns.position is None else _number(row.get(columns.position))
+    speaker, text = row.get(columns.speaker or ""), row.get(columns.text or "")
+    if speaker in (None, "") and text in (None, ""):
+        return Entry(place, None, shared)  # How a conversation without turns is written.
+    if not isinstance(speaker, str) or not speaker:
+        raise Broken(f"the speaker ({columns.speaker!r}) is not a name")
+    if not isinstance(text, str):
+        text = plain_text(text, row, 1)
+    return Entry(place, Line(speaker, text, intent, acts, meta or None), shared)
+
+
+def parse(key: str, entries: Sequence[Entry]) -> Draft:
+    """The conversation made of `entries`, in the order of their places where every one has a number there."""
+    if all(entry.place is not None for entry in entries):
+        entries = sorted(entries, key=lambda entry: entry.place or 0.0)
+    shared: dict[str, Any] = {}
+    for each in reversed(entries):
+        shared.update(each.shared)
+    meta = shared.get("conversation_meta")
+    about = {name: value for name, value in shared.items() if name != "conversation_meta"}
+    lines = [each.line for each in entries if each.line is not None]
+    draft = draft_from({**about, "id": key, **({"meta": meta} if meta is not None else {})}, lines)
+    return draft._replace(system_speaks=True)
 
 
 def _json_cell(plain: str, value: object) -> object:
