@@ -1,0 +1,225 @@
+"""One offline page from a report: a pure function, so the same report gives the same bytes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from understudy.measures.measurement import Measurement
+from understudy.reports.verdicts import FURTHEST, QUESTIONS, Verdict
+from understudy.reports.views import Section, section_of, sizes_of, unscored_rows
+from understudy.reports.wording import number
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from understudy.reports.report import Example, Report
+
+MOST_CHARACTERS = 3_000_000
+LONGEST_TURN = 2_000
+MOST_TURNS = 80
+MARKUP_A_TURN = 120
+STATUS = {
+    "told_apart": "Told apart",
+    "not_told_apart": "Not told apart",
+    "measured": "Measured",
+    "unscored": "Could not be answered",
+    "not_asked": "Not asked",
+}
+# Control characters are no part of HTML, and overrides of writing direction could make a text look like another.
+_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_NEVER_FETCH = "default-src 'none'; base-uri 'none'; form-action 'none'"
+
+
+class Side(NamedTuple):
+    """One corpus as the masthead names it."""
+
+    side: str
+    noun: str
+    source: str
+    sizes: Sequence[tuple[str, str]]
+
+
+class Line(NamedTuple):
+    """One turn of a transcript; `cut` counts the characters left out."""
+
+    role: str
+    text: str
+    label: str
+    cut: int
+
+
+class Transcript(NamedTuple):
+    """One conversation to read."""
+
+    id: str
+    facts: tuple[str, ...]
+    lines: tuple[Line, ...]
+    left_out: int
+    ending: str
+
+
+class Shelf(NamedTuple):
+    """The transcripts of a side that fit on the page, and how many the report holds."""
+
+    side: str
+    noun: str
+    transcripts: tuple[Transcript, ...]
+    held: int
+
+
+def render_html(report: Report) -> str:
+    """The page of a report: one file, nothing fetched, all text escaped.
+
+    Style and the small script stand under hashes in a content security policy that allows nothing else. Text that
+    a browser must not see as it is (control characters, overrides of direction) is shown as U+FFFD. Transcripts
+    are cut to a fixed budget, so that the page stays under 10 MB whatever the report holds.
+
+    >>> from understudy.reports.report import make_report
+    >>> page = render_html(make_report([]))
+    >>> page.startswith("<!doctype html>"), "://" in page
+    (True, False)
+    """
+    from markupsafe import Markup
+
+    style, script = _file("report.css"), _file("report.js")
+    sections = [section_of(m, report.parts_of(m)) for m in report.headlines if m.status == "scored"]
+    verdicts = [report.verdicts[q] for q in QUESTIONS if q in report.verdicts]
+    context: dict[str, Any] = {
+        "style": Markup(style),
+        "script": Markup(script),
+        "policy": f"{_NEVER_FETCH}; style-src '{_hash(style)}'; script-src '{_hash(script)}'",
+        "sides": _sides(report),
+        "answered": [_told(v) for v in verdicts if v.status != "not_asked"],
+        "silent": [QUESTIONS[v.question] for v in verdicts if v.status == "not_asked"],
+        "sections": sections,
+        "unscored": unscored_rows(report.measurements),
+        "shelves": _shelves(report.examples),
+        "method": _method(report),
+        "provenance": _leaves(report.provenance),
+        "sources": [(s.head.label, s.unit, s.source) for s in sections],
+        "schema": report.schema,
+    }
+    return _environment().get_template("report.html.j2").render(context)
+
+
+def _environment() -> Environment:
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("understudy.reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_visible,
+    )
+
+
+def _visible(value: object) -> object:
+    """Text without characters that are unseen or unsafe; everything else as it is."""
+    if type(value) is str:
+        return _UNSEEN.sub("\ufffd", value)
+    return value
+
+
+def _file(name: str) -> str:
+    from importlib.resources import files
+
+    return (files("understudy.reports") / "templates" / name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def _told(verdict: Verdict) -> dict[str, Any]:
+    lead, mark, worst = verdict.sentence.partition(FURTHEST)
+    return {
+        "question": QUESTIONS[verdict.question],
+        "status": verdict.status,
+        "word": STATUS[verdict.status],
+        "lead": lead.strip(),
+        "worst": [w.strip() for w in worst.rstrip(".").split(";")] if mark else [],
+        "findings": verdict.findings,
+    }
+
+
+def _sides(report: Report) -> list[Side]:
+    corpora = report.provenance.get("corpora")
+    first: Measurement | None = max(
+        report.headlines, key=lambda m: sum(c.conversations for c in m.n.values()), default=None
+    )
+    sides = []
+    for side, noun in (("real", "Real users"), ("synthetic", "Synthetic users")):
+        about = corpora.get(side) if isinstance(corpora, Mapping) else None
+        about = about if isinstance(about, Mapping) else {}
+        source = str(about.get("source") or "")
+        sizes = sizes_of(first.n, side, bool(about.get("users_known", True))) if first is not None else []
+        sides.append(Side(side, noun, PurePath(source).name or source or "unnamed", sizes))
+    return sides
+
+
+def _shelves(examples: Sequence[Example]) -> list[Shelf]:
+    shelves = []
+    for side, noun in (("real", "Real"), ("synthetic", "Synthetic")):
+        own = [e for e in examples if e.side == side]
+        room = MOST_CHARACTERS
+        kept = []
+        for example in own:
+            one = _transcript(example)
+            room -= sum(len(line.text) + MARKUP_A_TURN for line in one.lines)
+            if room < 0:
+                break
+            kept.append(one)
+        shelves.append(Shelf(side, noun, tuple(kept), len(own)))
+    return shelves if examples else []
+
+
+def _transcript(example: Example) -> Transcript:
+    talk = example.conversation
+    lines = tuple(
+        Line(t.role, t.text[:LONGEST_TURN], t.intent or ", ".join(t.acts), max(0, len(t.text) - LONGEST_TURN))
+        for t in talk.turns[:MOST_TURNS]
+    )
+    facts = [f"user {talk.user_id}"] if talk.user_id is not None else []
+    facts += [talk.topic] if talk.topic else []
+    ending = f"ended by the {talk.ending.by}: {talk.ending.reason}" if talk.ending else ""
+    return Transcript(talk.id, (*facts, f"{len(talk.turns)} turns"), lines, len(talk.turns) - len(lines), ending)
+
+
+def _method(report: Report) -> dict[str, Any]:
+    """How many tests there were and what was held equal."""
+    matching = report.provenance.get("matching")
+    statements = [str(v) for v in matching.values()] if isinstance(matching, Mapping) else []
+    if isinstance(matching, str):
+        statements = [matching]
+    return {
+        "matching": statements,
+        "headline_tests": sum(m.p_value is not None for m in report.headlines),
+        "tests": sum(m.p_value is not None for m in report.measurements),
+        "measurements": len(report.measurements),
+        "permutations": report.provenance.get("permutations"),
+    }
+
+
+def _leaves(value: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+    """Nested provenance as rows of path and text."""
+    rows: list[tuple[str, str]] = []
+    for key, inner in value.items():
+        here = (*path, str(key).replace("_", " "))
+        if isinstance(inner, Mapping):
+            rows += _leaves(inner, here)
+        elif isinstance(inner, (list, tuple)):
+            rows.append((" › ".join(here), ", ".join(map(str, inner))))
+        else:
+            text = number(inner, 2) if isinstance(inner, float) else "yes" if inner is True else str(inner)
+            rows.append((" › ".join(here), "no" if inner is False else text))
+    return rows
+
+
+__all__ = ["Section", "render_html"]

@@ -1,0 +1,173 @@
+"""Numbers and names as a reader wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from understudy.measures.measurement import Measurement
+
+MINUS = "\u2212"
+TITLES = {
+    "realism.discriminator": "Telling the two apart",
+    "realism.messiness": "Behaviours",
+    "realism.ensemble": "What the turns do",
+    "realism.conditional": "Reacting, and leaving",
+    "realism.coverage": "Covering what people do",
+    "realism.diversity": "Variety",
+    "separability.icc": "One user, one style",
+    "separability.identification": "Recognising a user again",
+    "separability.dispersion": "Spread of style",
+}
+
+
+def decimals_for(values: Sequence[float]) -> int:
+    """Decimals that show the largest of `values` to about three figures.
+
+    >>> decimals_for([0.07, 0.5]), decimals_for([12.3]), decimals_for([0.004])
+    (2, 1, 4)
+    """
+    largest = max((abs(v) for v in values), default=0.0)
+    for bound, decimals in ((100, 0), (10, 1), (0.095, 2), (0.0095, 3)):
+        if largest >= bound:
+            return decimals
+    return 4 if largest else 2
+
+
+def number(value: float | None, decimals: int | None = None, *, signed: bool = False) -> str:
+    """A number with a true minus sign, and never a negative zero.
+
+    >>> number(1234.5), number(-0.214), number(-0.0001, 2), number(0.3, signed=True), number(None)
+    ('1,234', '−0.21', '0.00', '+0.30', '–')
+    """
+    if value is None:
+        return "–"
+    text = f"{abs(value):,.{decimals_for([value]) if decimals is None else decimals}f}"
+    if not text.strip("0.,"):
+        return text
+    return f"{MINUS if value < 0 else '+' if signed else ''}{text}"
+
+
+def numbers(values: Sequence[float]) -> list[str]:
+    """Several numbers to the same decimals, so that they can be compared.
+
+    >>> numbers([0.0701, 0.5])
+    ['0.07', '0.50']
+    """
+    decimals = decimals_for(values)
+    return [number(v, decimals) for v in values]
+
+
+def interval(bounds: Sequence[float] | None, decimals: int | None = None) -> str:
+    """An interval as `low to high`.
+
+    >>> interval((0.912, 0.958)), interval(None)
+    ('0.91 to 0.96', '–')
+    """
+    if bounds is None:
+        return "–"
+    places = decimals_for(bounds) if decimals is None else decimals
+    return f"{number(bounds[0], places)} to {number(bounds[1], places)}"
+
+
+def p_text(p: float | None) -> str:
+    """A p-value without false precision.
+
+    >>> p_text(0.0009), p_text(0.0314), p_text(0.4), p_text(None)
+    ('< .001', '.031', '.40', '–')
+    """
+    if p is None:
+        return "–"
+    if p < 0.00095:
+        return "< .001"
+    if p >= 0.9995:
+        return "1"
+    return f"{p:.{3 if p < 0.0995 else 2}f}".lstrip("0")
+
+
+def percent(share: float) -> str:
+    """A share in per cent.
+
+    >>> percent(0.4567), percent(0.003), percent(0.0)
+    ('46 %', '0.3 %', '0 %')
+    """
+    value = 100 * share
+    if 0 < abs(value) < 0.1:
+        return "< 0.1 %"
+    return f"{number(value, 0 if abs(value) >= 9.5 or value == 0 else 1)} %"
+
+
+def amounts(values: Sequence[float], unit: str) -> list[str]:
+    """Rates as text: per cent where the unit is a share, plain numbers to the same decimals elsewhere."""
+    if unit.startswith("share") and all(0 <= v <= 1 for v in values):
+        return [percent(v) for v in values]
+    return numbers(values)
+
+
+def headlines_of(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
+    """The measurements of a flat list that are no part of another: whose name extends no other name."""
+    names = {m.name for m in measurements}
+
+    def has_parent(name: str) -> bool:
+        pieces = name.split(".")
+        return any(".".join(pieces[:end]) in names for end in range(1, len(pieces)))
+
+    return tuple(m for m in measurements if not has_parent(m.name))
+
+
+def parts_of(headline: Measurement, measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
+    """The parts of a headline measurement in a flat list, in their order."""
+    return tuple(m for m in measurements if m.name.startswith(headline.name + "."))
+
+
+def title_of(m: Measurement) -> str:
+    """A heading for a headline measurement."""
+    return TITLES.get(m.name) or words(m.name.partition(".")[2] or m.name).capitalize()
+
+
+def part_label(m: Measurement, headline: Measurement) -> str:
+    """What a part's name adds to its headline's, in words."""
+    return words(m.name.removeprefix(headline.name + "."))
+
+
+def words(name: str) -> str:
+    """A dotted, underscored name as words.
+
+    >>> words("n_words"), words("users.words_per_turn")
+    ('words', 'users: words per turn')
+    """
+    return ": ".join(piece.removeprefix("n_").replace("_", " ") for piece in name.split("."))
+
+
+def evidence_number(m: Measurement, *keys: str) -> float | None:
+    """The first finite number among `keys` of the evidence."""
+    for key in keys:
+        value = m.evidence.get(key)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+    return None
+
+
+def rates(m: Measurement) -> tuple[float, float] | None:
+    """What the real and the synthetic side each show, where the evidence says so."""
+    real = evidence_number(m, "real", "real_rate", "real_mean")
+    synthetic = evidence_number(m, "synthetic", "synthetic_rate", "synthetic_mean")
+    return None if real is None or synthetic is None else (real, synthetic)
+
+
+def unit_of(m: Measurement) -> str:
+    """The unit of those rates: from the evidence, else from `signed gap, UNIT` of the declaration."""
+    unit = m.evidence.get("unit")
+    if isinstance(unit, str):
+        return unit
+    return m.spec.unit.partition("signed gap, ")[2]
+
+
+def with_unit(amount: str, unit: str) -> str:
+    """An amount and its unit as one phrase.
+
+    >>> with_unit("0.07", "per 100 words"), with_unit("8 %", "share of user turns")
+    ('0.07 per 100 words', '8 % of user turns')
+    """
+    if unit.startswith("share of") and amount.endswith("%"):
+        return f"{amount}{unit.removeprefix('share')}"
+    return f"{amount} {unit}" if unit.startswith("per ") else amount
