@@ -62,33 +62,32 @@ def sample_units(corpus: Corpus, most: int, rng: np.random.Generator) -> Corpus:
     return corpus.subset(np.flatnonzero(rank <= last))
 
 
-def _signs(labels: npt.NDArray[np.bool_], unit: Ints) -> npt.NDArray[np.int8]:
-    return np.where(labels[unit], 1, -1).astype(np.int8)
-
-
-def _floor(features: Singles, pooled: Pool, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """AUC of real against real: the real units halved at random, many times, the whole pipeline on each half."""
-    unit = pooled.unit[: pooled.n_real]
-    units = int(unit.max()) + 1
-    if units < 20:
-        return np.empty(0)
-    half = rng.permutation(units) < units // 2
-    fold = unit_folds(unit, half, rng)
-    labels = permuted_labels(half, fold, rng, FLOOR_SPLITS)
-    return cross_validate(features[: pooled.n_real], _signs(labels, unit), fold[unit]).auc
+def _halvings(pooled: Pool, fold: Ints, rng: np.random.Generator) -> npt.NDArray[np.int8]:
+    """Real against real: the real units of each fold halved at random, the synthetic ones left out."""
+    real = np.flatnonzero(~pooled.unit_is_synthetic)
+    sign = np.zeros((len(pooled.unit_is_synthetic), FLOOR_SPLITS), dtype=np.int8)
+    if len(real) < 20:
+        return sign[pooled.unit, :0]
+    half = np.zeros(len(real), dtype=bool)
+    for name in np.unique(fold):
+        members = np.flatnonzero(fold[real] == name)
+        half[members[::2]] = True
+    sign[real] = np.where(permuted_labels(half, fold[real], rng, FLOOR_SPLITS), 1, -1)
+    return sign[pooled.unit]
 
 
 def _trial(features: Singles, pooled: Pool, permutations: int, rng: np.random.Generator) -> _Trial:
     fold = unit_folds(pooled.unit, pooled.unit_is_synthetic, rng)
     labels = permuted_labels(pooled.unit_is_synthetic, fold, rng, permutations)
     labels = np.concatenate([pooled.unit_is_synthetic[:, None], labels], axis=1)
-    sign = _signs(labels, pooled.unit)
-    scores = cross_validate(features, sign, fold[pooled.unit])
-    auc, null = float(scores.auc[0]), scores.auc[1:]
+    sign = np.where(labels[pooled.unit], 1, -1).astype(np.int8)
+    halvings = _halvings(pooled, fold, rng)
+    scores = cross_validate(features, np.concatenate([sign, halvings], axis=1), fold[pooled.unit])
+    auc, null, floor = float(scores.auc[0]), scores.auc[1 : 1 + permutations], scores.auc[1 + permutations :]
     observed = Scores(scores.score[:, :1], scores.fold_auc[:, :1], scores.fold)
     interval = auc_interval(observed, sign[:, :1], pooled.unit)
     p_value = (1 + int((null >= auc - 1e-12).sum())) / (1 + len(null))
-    return _Trial(auc, interval, p_value, null, _floor(features, pooled, rng))
+    return _Trial(auc, interval, p_value, null, floor)
 
 
 def _estimate(values: npt.NDArray[np.float64]) -> Estimate | None:
