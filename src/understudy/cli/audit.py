@@ -11,10 +11,9 @@ import typer
 from understudy.cli import options
 from understudy.cli.corpora import describe, load_corpus, refuse_same, refuse_swapped
 from understudy.cli.destinations import folder_for
-from understudy.cli.exits import Exit
 from understudy.cli.output import Output
 from understudy.cli.summary import show_report
-from understudy.errors import MeasureError, UsageError
+from understudy.errors import GateError, MeasureError, UsageError
 
 if TYPE_CHECKING:
     from understudy.cli.gates import GateResult
@@ -119,8 +118,13 @@ def audit(
             why="a difference between so few cannot be told from chance",
             fix="give more conversations; `understudy plan` says how many an effect needs",
         )
-    if not all(result.met for result in results):
-        raise typer.Exit(Exit.GATE)
+    failed = [f"{result.gate} ({result.reason})" for result in results if not result.met]
+    if failed:
+        raise GateError(
+            f"{len(failed)} of {len(results)} gates not met: {'; '.join(failed)}",
+            why="a gate holds when the data show it: it is judged on the unfavourable end of the 95 % interval",
+            fix="the report says what gives the users away; more conversations narrow the interval",
+        )
 
 
 def show_gates(results: list[GateResult], output: Output) -> None:

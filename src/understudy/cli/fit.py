@@ -72,8 +72,7 @@ def fit(
     }
 
     def show(o: Output) -> None:
-        o.line(f"Fitted in {seconds:.1f} s to {describe(corpus)}.")
-        o.facts([("users", str(folder)), ("identity", population.identity), ("copy guard", copy_guard.value)])
-        o.note(f"next: understudy simulate {folder} --partner fitted:{real} -n 500 --out syn.jsonl", "dim")
+        o.line(f"fitted in {seconds:.1f} s to {describe(corpus)} -> {folder}")
+        o.note(f"next: understudy simulate {folder} --partner fitted:{folder} -n 500 --out syn.jsonl", "dim")
 
     output.result(payload, show)

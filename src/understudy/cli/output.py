@@ -94,15 +94,6 @@ class Output:
             table.add_row(*[Text(printable(cell)) for cell in row])
         self._out.print(table)
 
-    def facts(self, pairs: list[tuple[str, str]]) -> None:
-        """Names and values, aligned."""
-        table = Table(box=None, pad_edge=False, show_header=False)
-        table.add_column(style="dim")
-        table.add_column(overflow="fold")
-        for name, value in pairs:
-            table.add_row(name, Text(printable(value)))
-        self._out.print(table)
-
     def note(self, text: str, style: str = "") -> None:
         """Something worth knowing that is not the answer; on stderr, unless --quiet."""
         if not self.quiet:
