@@ -12,6 +12,7 @@ SIDES = ("real", "synthetic")
 ALONG = ("turn", "turns", "position", "positions", "x")
 MOST_ROWS = 60
 LONGEST_CELL = 240
+FEWEST_AT_RISK = 10
 
 
 class Table(NamedTuple):
@@ -49,6 +50,16 @@ def _bands(source: Mapping[str, Any], side: str, length: int) -> tuple[list[floa
     return [float(b[0]) for b in bounds], [float(b[1]) for b in bounds]
 
 
+def _still_many(line: Line, at_risk: object) -> Line:
+    """The line as far as enough conversations carry it: a hazard among a handful is noise."""
+    if not isinstance(at_risk, (list, tuple)) or len(at_risk) != len(line.x):
+        return line
+    end = next(
+        (i for i, count in enumerate(at_risk) if not is_number(count) or count < FEWEST_AT_RISK), len(at_risk)
+    )
+    return Line(line.side, *(values[:end] for values in line[1:]))
+
+
 def _from_columns(source: Mapping[str, Any]) -> list[Line]:
     """`{"turn": [...], "real": [...], "synthetic": [...]}`; the first turn is 1 where none is named."""
     lines = []
@@ -57,7 +68,10 @@ def _from_columns(source: Mapping[str, Any]) -> list[Line]:
         if not isinstance(y, (list, tuple)) or not _numbers(y):
             return []
         x = next((source[k] for k in ALONG if _numbers(source.get(k)) and len(source[k]) == len(y)), None)
-        lines.append(Line(side, list(x or range(1, len(y) + 1)), list(y), *_bands(source, side, len(y))))
+        line = Line(side, list(x or range(1, len(y) + 1)), list(y), *_bands(source, side, len(y)))
+        lines.append(_still_many(line, source.get(f"{side}_at_risk")))
+    if any(len(line.x) < 2 for line in lines):
+        return []
     return lines
 
 

@@ -143,7 +143,8 @@ def _told(verdict: Verdict) -> dict[str, Any]:
         "question": QUESTIONS[verdict.question],
         "status": verdict.status,
         "word": STATUS[verdict.status],
-        "lead": lead.strip(),
+        # The word stands in the badge beside the question.
+        "lead": lead.strip().removeprefix(f"{STATUS['told_apart']}. "),
         "worst": [w.strip() for w in worst.rstrip(".").split(";")] if mark else [],
         "findings": verdict.findings,
     }

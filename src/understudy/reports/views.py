@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 
 from understudy.measures.measurement import Counts, Measurement
 from understudy.reports.evidence import Quote, Table, curves_in, is_number, quotes, tables_in
+from understudy.reports.findings import differs, finding, gap_weight, p_of
 from understudy.reports.plots import Chart, Pair, Scale, Strip, chart, natural_scale, pair, scale_over, strip
-from understudy.reports.verdicts import differs, finding, p_of
 from understudy.reports.wording import (
     amounts,
-    evidence_number,
     interval,
     number,
     p_text,
@@ -72,6 +71,7 @@ class Section(NamedTuple):
     axis: Scale | None
     unit: str
     source: str
+    bare: bool
     has_ceiling: bool
     has_floor: bool
 
@@ -184,26 +184,18 @@ def _part_rows(m: Measurement, parts: Sequence[Measurement]) -> tuple[list[Row],
     paired = all(rates(p) is not None for p in scored)
     if paired and m.name == "separability.icc":
         ends = [b for p in scored for side in ("real", "synthetic") for b in _bounds(p, side) or ()]
-        axis = scale_over([0.0, 1.0, *(v for p in scored for v in rates(p) or ()), *ends])
+        axis = scale_over([0.0, 1.0, *(v for p in scored for v in rates(p) or ()), *ends], count=6)
         return [rate_row(p, part_label(p, m), axis) for p in scored], axis, True
     if paired:
         tells = {str(t.get("feature")): t for t in m.evidence.get("tells") or () if isinstance(t, Mapping)}
         last = [p.name.removeprefix(m.name + ".") for p in scored]
         rows = [rate_row(p, part_label(p, m), None, tells.get(n)) for p, n in zip(scored, last, strict=True)]
-        order = sorted(range(len(rows)), key=lambda i: (rows[i].state != "differs", -_weight(scored[i]), i))
+        order = sorted(range(len(rows)), key=lambda i: (rows[i].state != "differs", -gap_weight(scored[i]), i))
         return [rows[i] for i in order], None, True
     shared = len({p.spec.unit for p in scored}) == 1
     common = natural_scale(scored) if shared else None
     rows = [row_of(p, part_label(p, m), common or natural_scale([p])) for p in scored]
     return rows, common, False
-
-
-def _weight(m: Measurement) -> float:
-    known = evidence_number(m, "total_variation", "distance", "weight")
-    both = rates(m)
-    if known is not None or both is None:
-        return abs(m.value or 0.0) if known is None else known
-    return abs(both[1] - both[0]) / (abs(both[0]) + abs(both[1]) or 1.0)
 
 
 def _figure_table(m: Measurement, parts: Sequence[Measurement]) -> Table:
@@ -254,13 +246,14 @@ def section_of(m: Measurement, parts: Sequence[Measurement]) -> Section:
         tables += extra
     how = "paired" if paired and axis is None else "levels" if paired else "ladder" if axis else "own"
     scale = natural_scale([m]) if m.status == "scored" else None
+    head = row_of(m, title_of(m), scale, hint=m.spec.asks)
     return Section(
         anchor=m.name.replace(".", "-").replace("_", "-"),
-        head=row_of(m, title_of(m), scale, hint=m.spec.asks),
+        head=head,
         asks=m.spec.asks,
         reading=finding(m, parts) if m.status == "scored" else "",
         how=how,
-        rows=tuple(rows[:SHOWN_FIRST]),
+        rows=tuple(rows[:SHOWN_FIRST]) or (head._replace(hint=m.spec.unit, tables=()),),
         more=tuple(rows[SHOWN_FIRST:]),
         table=_figure_table(m, parts),
         tables=tuple(tables),
@@ -269,6 +262,7 @@ def section_of(m: Measurement, parts: Sequence[Measurement]) -> Section:
         axis=axis,
         unit=m.spec.unit,
         source=m.spec.source,
+        bare=not any(row.unit for row in rows),
         has_ceiling=any(p.ceiling is not None for p in (m, *parts)),
         has_floor=any(p.floor is not None for p in (m, *parts)),
     )

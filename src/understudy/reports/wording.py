@@ -19,6 +19,16 @@ TITLES = {
     "separability.dispersion": "Spread of style",
 }
 
+LABELS = {
+    "n_words": "words per turn",
+    "n_chars": "characters per turn",
+    "distinct_2": "distinct word pairs",
+    "self_repetition": "turns said by others too",
+    "openings": "different openings",
+    "no_final_mark": "no final punctuation",
+    "lower_case": "all lower case",
+}
+
 
 def decimals_for(values: Sequence[float]) -> int:
     """Decimals that show the largest of `values` to about three figures.
@@ -93,7 +103,8 @@ def percent(share: float) -> str:
     value = 100 * share
     if 0 < abs(value) < 0.1:
         return "< 0.1 %"
-    return f"{number(value, 0 if abs(value) >= 9.5 or value == 0 else 1)} %"
+    text = number(value, 0 if abs(value) >= 9.5 else 1).removesuffix(".0")
+    return f"{text} %"
 
 
 def amounts(values: Sequence[float], unit: str) -> list[str]:
@@ -132,10 +143,10 @@ def part_label(m: Measurement, headline: Measurement) -> str:
 def words(name: str) -> str:
     """A dotted, underscored name as words.
 
-    >>> words("n_words"), words("users.words_per_turn")
-    ('words', 'users: words per turn')
+    >>> words("n_words"), words("users.question_rate")
+    ('words per turn', 'users: question rate')
     """
-    return ": ".join(piece.removeprefix("n_").replace("_", " ") for piece in name.split("."))
+    return ": ".join(LABELS.get(piece) or piece.replace("_", " ") for piece in name.split("."))
 
 
 def evidence_number(m: Measurement, *keys: str) -> float | None:
