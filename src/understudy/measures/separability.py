@@ -37,7 +37,7 @@ from understudy.measures.variance_components import (
     user_variance,
 )
 
-MOST_UNITS = 2000
+MOST_UNITS = 1000
 # Variances get this share of the pooled variance, so that a constant feature gives a large ratio and not infinity.
 FLOOR_OF_VARIANCE = 0.05**2
 
@@ -264,7 +264,7 @@ def icc(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, permutatio
     p: users permuted between the sides, two-sided, on the gap over its standard error, so that unequal means alone
     do not reject (Chung & Romano 2013, doi:10.1214/13-AOS1090). Features that never vary are unscored; a feature
     that is constant on one side has ICC 0 there. Unscored when no user on a side has two conversations. At most
-    2,000 units a side, drawn at random.
+    1,000 units a side, drawn at random.
 
     >>> from understudy.conversations import Conversation, Turn
     >>> def side(spread, rng):
@@ -327,7 +327,7 @@ def dispersion(
     be 0 in a sample, so read it against its floor. (b) is left out when no user on a side has two conversations.
 
     Intervals: delete-a-group jackknife over units. p: units permuted between the sides; for the headline on the
-    mean absolute ratio to standard error, for parts two-sided. At most 2,000 units a side.
+    mean absolute ratio to standard error, for parts two-sided. At most 1,000 units a side.
 
     >>> from understudy.conversations import Conversation, Turn
     >>> def side(low, high, rng):
