@@ -14,16 +14,16 @@ from understudy.measures.realism.discriminator import sample_units
 from understudy.reports.audit import adjust, run_measures
 from understudy.seeds import stream
 
-CORPORA = (
-    "redial_real",
-    "star_real",
-    "recllmsim_human_real",
-    "multiwoz_real",
-    "persuasionforgood_real",
-    "babi6_dstc2_real",
-)
+# The corpora, and how many of their conversations each audit takes (whole users, drawn anew for each split).
+CORPORA = {
+    "redial_real": 1000,
+    "star_real": 3400,
+    "recllmsim_human_real": 1000,
+    "multiwoz_real": 800,
+    "persuasionforgood_real": 1100,
+    "babi6_dstc2_real": 800,
+}
 SPLITS = 70
-MOST = 800
 PERMUTATIONS = 199
 
 
@@ -31,7 +31,7 @@ def one_split(task: tuple[Path, str, int]) -> dict[str, Any]:
     """Audit one random halving of one corpus."""
     data, name, split = task
     rng = stream(split, "null", name)
-    corpus = sample_units(load(data, name), MOST, rng)
+    corpus = sample_units(load(data, name), CORPORA[name], rng)
     first, second = halves(corpus, rng)
     results, _ = run_measures(first, second, seed=split, permutations=PERMUTATIONS)
     adjusted = adjust(results)
