@@ -1,0 +1,1 @@
+"""Language models: endpoints, local weights, scripted; policies as wrappers; the judge."""

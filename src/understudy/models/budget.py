@@ -1,0 +1,254 @@
+"""A hard limit on calls, tokens and money: the worst case is set aside before a call, and settled after it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from typing import NamedTuple
+
+import msgspec
+
+from understudy.errors import UsageError
+from understudy.models.model import (
+    NOTHING_USED,
+    Completion,
+    LanguageModel,
+    ModelFault,
+    Request,
+    TerminalFault,
+    Usage,
+    close_model,
+)
+
+# Special tokens of a message, and what chat templates add of their own.
+_TOKENS_PER_MESSAGE = 16
+_TOKENS_PER_REQUEST = 256
+# Money is counted in whole units, so that sums are exact.
+_UNITS_PER_USD = 10**12
+
+
+class Price(NamedTuple):
+    """US dollars for a million tokens read and written."""
+
+    input: float
+    output: float
+
+
+FREE = Price(0.0, 0.0)
+
+
+class Spend(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was used so far. `units`: money in 10⁻¹² US dollars; `unknown`: calls settled at their worst case.
+
+    >>> Spend(calls=2, units=1_500_000_000).usd
+    0.0015
+    """
+
+    calls: int = 0
+    input: int = 0
+    output: int = 0
+    units: int = 0
+    unknown: int = 0
+
+    @property
+    def usd(self) -> float:
+        """Money in US dollars."""
+        return self.units / _UNITS_PER_USD
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read and written."""
+        return self.input + self.output
+
+    def __add__(self, other: Spend) -> Spend:
+        return Spend(
+            self.calls + other.calls,
+            self.input + other.input,
+            self.output + other.output,
+            self.units + other.units,
+            self.unknown + other.unknown,
+        )
+
+    def __sub__(self, other: Spend) -> Spend:
+        return Spend(
+            self.calls - other.calls,
+            self.input - other.input,
+            self.output - other.output,
+            self.units - other.units,
+            self.unknown - other.unknown,
+        )
+
+
+class BudgetFault(TerminalFault):
+    """The budget does not allow another call."""
+
+    exit_code = 5
+
+
+class Budget:
+    """Shared by all models of a run. Never overshot where models keep to `max_tokens` and report what they use.
+
+    A call that does not fit now, but may once calls under way are settled below their worst case, waits for that.
+    A call of which nobody knows what it used is settled at its worst case. `snapshot` counts calls under way as
+    used.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_usd: float | None = None,
+        max_tokens: int | None = None,
+        max_calls: int | None = None,
+        spent: Spend = Spend(),  # noqa: B008 - immutable
+    ) -> None:
+        self.max_usd = max_usd
+        self._most_units = None if max_usd is None else math.floor(max_usd * _UNITS_PER_USD)
+        self._most_tokens = max_tokens
+        self._most_calls = max_calls
+        self.spent = spent
+        self._reserved = Spend()
+        self._waiting: deque[tuple[asyncio.Future[None], Spend]] = deque()
+
+    @property
+    def bounds_tokens(self) -> bool:
+        """Whether a call needs a known worst case."""
+        return self._most_units is not None or self._most_tokens is not None
+
+    def snapshot(self) -> Spend:
+        """What to keep in a journal: after a crash, calls under way count as if they had used all they could."""
+        return self.spent + self._reserved
+
+    async def reserve(self, worst: Spend) -> None:
+        """Set `worst` aside, waiting where that may help; raises `BudgetFault` where it cannot."""
+        if not self._waiting and self._fits(self.spent + self._reserved + worst):
+            self._reserved += worst
+            return
+        self._refuse_hopeless(worst)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((future, worst))
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.cancelled():
+                self._waiting = deque(pair for pair in self._waiting if pair[0] is not future)
+                self._admit()
+            else:
+                self.settle(worst, Spend())
+            raise
+
+    def settle(self, worst: Spend, used: Spend) -> None:
+        """Give back what was set aside and count what was used."""
+        self._reserved -= worst
+        self.spent += used
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting:
+            future, worst = self._waiting[0]
+            if future.done():
+                self._waiting.popleft()
+            elif self._fits(self.spent + self._reserved + worst):
+                self._reserved += worst
+                self._waiting.popleft()
+                future.set_result(None)
+            elif not self._fits(self.spent + worst):
+                self._waiting.popleft()
+                future.set_exception(self._reached(worst))
+            else:
+                return
+
+    def _fits(self, total: Spend) -> bool:
+        return (
+            (self._most_units is None or total.units <= self._most_units)
+            and (self._most_tokens is None or total.tokens <= self._most_tokens)
+            and (self._most_calls is None or total.calls <= self._most_calls)
+        )
+
+    def _refuse_hopeless(self, worst: Spend) -> None:
+        if not self._fits(self.spent + worst):
+            raise self._reached(worst)
+
+    def _reached(self, worst: Spend) -> BudgetFault:
+        total = self.spent + worst
+        if self._most_calls is not None and total.calls > self._most_calls:
+            used, option = f"{self.spent.calls:,} of {self._most_calls:,} calls", "--max-calls"
+        elif self._most_tokens is not None and total.tokens > self._most_tokens:
+            used, option = f"{self.spent.tokens:,} of {self._most_tokens:,} tokens", "--max-tokens"
+        else:
+            used, option = f"${self.spent.usd:.4f} of ${self.max_usd:.4f}", "--max-usd"
+        return BudgetFault(
+            "budget",
+            f"the budget is reached: {used} used",
+            why="the next call could cost more than is left",
+            fix=f"raise {option} and resume; what is done is kept",
+            usage=NOTHING_USED,
+            stops_run=True,
+        )
+
+
+class Budgeted:
+    """A model whose every call, failed ones too, is paid from a budget.
+
+    Raises `UsageError` where money is limited and the model's price is not known.
+    """
+
+    def __init__(self, model: LanguageModel, budget: Budget, *, price: Price | None = None) -> None:
+        if budget.max_usd is not None and price is None:
+            raise UsageError(
+                f"the price of {model.identity} is not known",
+                why="without it nobody can hold the run to --max-usd",
+                fix="give its price in US dollars for a million tokens, or limit --max-tokens instead",
+            )
+        self.identity = model.identity
+        self.budget = budget
+        self._model = model
+        self._rates = tuple(math.ceil(p * _UNITS_PER_USD / 10**6) for p in (price or FREE))
+
+    async def complete(self, request: Request) -> Completion:
+        """The wrapped model's answer, if the budget can bear its worst case."""
+        worst = self._spend(self._worst(request))
+        await self.budget.reserve(worst)
+        used: Usage | None = None
+        try:
+            completion = await self._model.complete(request)
+            used = completion.usage
+            return completion
+        except ModelFault as fault:
+            used = fault.usage
+            raise
+        finally:
+            self.budget.settle(worst, self._spend(used) if used is not None else _unknown(worst))
+
+    def _worst(self, request: Request) -> Usage:
+        if request.max_tokens is None and self.budget.bounds_tokens:
+            raise UsageError(
+                "a request has no max_tokens",
+                why="without it a call has no worst case that the budget could set aside",
+                fix="set max_tokens for every request of a run with --max-usd or --max-tokens",
+            )
+        return Usage(worst_input_tokens(request), request.max_tokens or 0)
+
+    def _spend(self, usage: Usage) -> Spend:
+        units = usage.input * self._rates[0] + usage.output * self._rates[1]
+        return Spend(calls=1, input=usage.input, output=usage.output, units=units)
+
+    async def aclose(self) -> None:
+        """Close the wrapped model."""
+        await close_model(self._model)
+
+
+def _unknown(worst: Spend) -> Spend:
+    return msgspec.structs.replace(worst, unknown=1)
+
+
+def worst_input_tokens(request: Request) -> int:
+    """The most tokens that a request can be read as: no token is shorter than a byte of its text.
+
+    >>> from understudy.models.model import Message
+    >>> worst_input_tokens(Request((Message("user", "Grüße"),)))
+    279
+    """
+    text = sum(len(m.content.encode("utf-8", "replace")) + _TOKENS_PER_MESSAGE for m in request.messages)
+    schema = 0 if request.response_schema is None else len(msgspec.json.encode(request.response_schema))
+    return text + schema + _TOKENS_PER_REQUEST
