@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from understudy.conversations import Corpus
-from understudy.errors import SimulatorError
+from understudy.errors import SimulatorError, UsageError
 from understudy.seeds import stream
 from understudy.users.copy_guard import calibrate
 from understudy.users.entities import Gazetteer
 from understudy.users.fitted import FittedPartner, FittedUser
 from understudy.users.intents import label_turns
-from understudy.users.material import Floats, Ints, Material, Side, Turns, flatten
+from understudy.users.material import Floats, Ints, Material, Side, flatten
 from understudy.users.profile import Goal, Persona, Profile
 from understudy.users.retrieval import fit_cells
-from understudy.users.speaker import Speaker
+from understudy.users.speaker import Guard, Speaker
+from understudy.users.storage import load_material, save_material
 from understudy.users.vectors import WordVectors, fit_vectors
 
-Guard = Literal["free", "guarded"]
 _MOST_WANTED = 12  # entities of a goal
 
 
@@ -57,6 +56,25 @@ def fit_population(corpus: Corpus, *, copy_guard: Guard = "guarded", seed: int) 
     return FittedPopulation(material, copy_guard=copy_guard, embedded=embedded)
 
 
+def load_population(folder: str | Path, *, copy_guard: Guard | None = None) -> FittedPopulation:
+    """A population that `save` wrote, at the setting of the copy guard that it was saved with or at another."""
+    material, saved = load_material(Path(folder))
+    return FittedPopulation(material, copy_guard=copy_guard or checked_guard(saved))
+
+
+def checked_guard(name: str) -> Guard:
+    """The setting of that name, or what the settings are."""
+    if name == "free":
+        return "free"
+    if name == "guarded":
+        return "guarded"
+    raise UsageError(
+        f"{name!r} is no setting of the copy guard",
+        why="it says whether long spans of real text may be repeated",
+        fix="use 'guarded' (the default) or 'free'",
+    )
+
+
 class FittedPopulation:
     """Simulated users with the distribution of real ones.
 
@@ -82,7 +100,7 @@ class FittedPopulation:
             user_side=user_side,
             embedded=self._embedded,
             gazetteer=self._gazetteer,
-            guard=self.copy_guard,
+            guard=self.copy_guard if user_side else "free",
         )
 
     @property
@@ -94,6 +112,10 @@ class FittedPopulation:
         if copy_guard == self.copy_guard:
             return self
         return FittedPopulation(self.material, copy_guard=copy_guard, embedded=self._embedded)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the population as JSON and Parquet. The folder holds the real turns: keep it as you keep them."""
+        save_material(self.material, Path(folder), copy_guard=self.copy_guard)
 
     def _permuted(self, seed: int, block: int) -> Ints:
         return stream(seed, "population", block).permutation(self._able)
@@ -122,7 +144,10 @@ class FittedPopulation:
         return FittedUser(self._speaker, self.identity)
 
     def partner(self) -> FittedPartner:
-        """The same engine fitted to the assistant turns: the system that these users used to talk to."""
+        """The same engine fitted to the assistant turns: the system that these users used to talk to.
+
+        It repeats real assistant turns whatever the copy guard says, which is there for what users wrote.
+        """
         if self.material.turns.is_user.all():
             raise SimulatorError(
                 "this population was fitted to conversations without assistant turns",

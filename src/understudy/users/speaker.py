@@ -91,7 +91,7 @@ class Speaker:
             intents=len(self.side.labels),
             acts=len(self.other.labels),
         )
-        self.weights = Weights() if user_side else Weights(thread=0.35, user=0.0, style=0.0)
+        self.weights = Weights() if user_side else Weights(thread=0.6, user=0.0, style=0.0)
         self.act_number = {name: k for k, name in enumerate(self.other.labels)} if self.other.from_acts else {}
 
     @cached_property

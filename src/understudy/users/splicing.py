@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ _WIDEST = 3  # pieces that one substitution may put in
 _NARROWEST_OUT = 2  # and take out
 _LANDMARKS = 400  # commonest pieces that describe the places of the others
 _MANNERS = 24
+_STRETCH = 64  # pieces looked at together for a copied span; punctuation runs longer than that may hide one
 _SAMPLED = 10  # attested alternatives looked at for one gap
 
 
@@ -210,6 +212,11 @@ class PhraseBook:
         return float(self.trigrams.log_probability(row[:-2], row[1:-1], row[2:]).mean())
 
 
+@lru_cache(maxsize=65536)
+def _words_of(surface: str) -> tuple[str, ...]:
+    return tuple(tokens(surface))
+
+
 def written(pieces: Sequence[Piece]) -> str:
     return "".join(p.lead + p.surface for p in pieces).strip()
 
@@ -238,26 +245,32 @@ class Splicer:
 
     def reword(self, pieces: list[Piece], row: int, *, kin: Bools | None, rng: Rng) -> list[Piece] | None:
         """`pieces` (of the turn in `row`) without protected spans, or None where no attested change does it."""
+        scanned = 0
         for _ in range(4 + len(pieces) // 2):
-            copied = self.copied(pieces)
+            copied = self.copied(pieces, scanned)
             if copied is None:
                 return pieces
             changed = self._change(pieces, copied, row, kin, rng)
             if changed is None:
                 return None
+            scanned = max(copied[0] - self.guard.hasher.size, 0)
             pieces = changed
         return None
 
-    def copied(self, pieces: Sequence[Piece]) -> tuple[int, int] | None:
-        """The first and the last piece of the first protected span, or None."""
-        words: list[str] = []
-        owner: list[int] = []
-        for k, piece in enumerate(pieces):
-            parts = tokens(piece.surface)
-            words += parts
-            owner += [k] * len(parts)
-        at = self.guard.first_copy(words)
-        return None if at is None else (owner[at], owner[at + self.guard.hasher.size - 1])
+    def copied(self, pieces: Sequence[Piece], scanned: int = 0) -> tuple[int, int] | None:
+        """The first and the last piece of the first protected span from piece `scanned` on, or None."""
+        size = self.guard.hasher.size
+        for begin in range(scanned, max(len(pieces) - 1, scanned + 1), _STRETCH - 2 * size):
+            words: list[str] = []
+            owner: list[int] = []
+            for k in range(begin, min(begin + _STRETCH, len(pieces))):
+                parts = _words_of(pieces[k].surface)
+                words += parts
+                owner += [k] * len(parts)
+            at = self.guard.first_copy(words)
+            if at is not None:
+                return owner[at], owner[at + size - 1]
+        return None
 
     def _change(
         self, pieces: list[Piece], window: tuple[int, int], row: int, kin: Bools | None, rng: Rng
