@@ -18,6 +18,7 @@ from understudy.errors import GateError, MeasureError, UsageError
 if TYPE_CHECKING:
     from understudy.cli.gates import GateResult
     from understudy.conversations import Corpus
+    from understudy.reports.report import Report
 
 Synthetic = Annotated[str, typer.Argument(metavar="SYN", help="Synthetic conversations.")]
 Real = Annotated[str, typer.Option("--real", metavar="REAL", help="Real conversations to measure against.")]
@@ -98,11 +99,8 @@ def audit(
         )
     if folder:
         save_report(report, folder)
-    measured = report.measurements
-    results = [judge(one, measured) for one in gates]
-    payload = msgspec.to_builtins(report)
-    if gates:
-        payload["gates"] = [result._asdict() for result in results]
+    results = [judge(one, report.measurements) for one in gates]
+    payload = {**msgspec.to_builtins(report), **({"gates": [r._asdict() for r in results]} if gates else {})}
 
     def show(o: Output) -> None:
         show_report(report, o)
@@ -112,7 +110,12 @@ def audit(
         o.note(f"{time.perf_counter() - start:.1f} s", "dim")
 
     output.result(payload, show)
-    if not any(m.value is not None for m in measured):
+    _conclude(report, results)
+
+
+def _conclude(report: Report, results: list[GateResult]) -> None:
+    """What makes the run fail, after its results were shown."""
+    if not any(m.value is not None for m in report.measurements):
         raise MeasureError(
             f"nothing could be measured: {report.measurements[0].reason}",
             why="a difference between so few cannot be told from chance",

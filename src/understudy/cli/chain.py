@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from understudy.cli.output import OnProgress
     from understudy.conversations import Corpus
+    from understudy.measures.measurement import Measurement
     from understudy.reports.report import Report
 
 
@@ -79,3 +80,18 @@ def run_chain(
     report = audit(held_out, synthetic, seed=seed, permutations=permutations, on_progress=on_progress)
     save_report(report, folder)
     return report
+
+
+def run_control(
+    chain: Chain, held_out: Corpus, *, n: int, seed: int, on_progress: OnProgress | None = None
+) -> Measurement:
+    """The negative control: users that only recite their goal, before the same discriminator."""
+    from understudy.conversations import Corpus
+    from understudy.reports.audit import audit
+    from understudy.rollouts.partners import open_partner
+    from understudy.rollouts.simulate import simulate
+    from understudy.users.opening import open_users
+
+    people, partner = open_users(f"structured:{chain.train}"), open_partner(f"fitted:{chain.users}")
+    talks = simulate(people, partner, n=n, seed=seed, on_progress=on_progress).conversations
+    return audit(held_out, Corpus(talks), seed=seed, measures=["realism.discriminator"]).measurements[0]

@@ -34,7 +34,7 @@ def demo(
     No key, no network, under a minute. The sample is written, not collected: it shows the job, not how
     people talk.
     """
-    from understudy.cli.chain import Chain, run_chain
+    from understudy.cli.chain import Chain, run_chain, run_control
     from understudy.conversations.splitting import split_corpus
     from understudy.sample import sample_corpus
 
@@ -44,14 +44,20 @@ def demo(
     train, held_out = split_corpus(sample_corpus(), (TRAIN_SHARE, 1 - TRAIN_SHARE), seed=seed)
     with output.progress() as on_progress:
         report = run_chain(train, held_out, folder, n=n, seed=seed, on_progress=on_progress)
+        control = run_control(Chain(folder), held_out, n=n, seed=seed, on_progress=on_progress)
     seconds = time.perf_counter() - start
 
     def show(o: Output) -> None:
         o.line(f"{n} simulated conversations against people the users were not fitted to", "bold")
         show_report(report, o)
+        if control.value is not None:
+            o.line(
+                f"For contrast: users that only recite their goal have a discriminator AUC of {control.value:.2f}."
+            )
         o.line(f"report: {folder / 'report.html'}", "bold")
         o.note(f"{seconds:.1f} s. The same on your own conversations:", "dim")
         for command in Chain(folder).commands(n, seed):
             o.note(f"  {command}", "dim")
 
-    output.result(msgspec.to_builtins(report), show)
+    payload = {**msgspec.to_builtins(report), "control": msgspec.to_builtins(control)}
+    output.result(payload, show)
