@@ -154,7 +154,7 @@ def _dense(
     key = ("discriminator", build.__name__)
     (a, names), (b, _) = real.memo(key, build), synthetic.memo(key, build)
     raw = np.concatenate([a, b])
-    usable = ~np.isnan(raw).any(axis=0) & (raw.std(axis=0) > 0)
+    usable = ~np.isnan(raw).any(axis=0) & (raw.std(axis=0) > 1e-9 * (1 + np.abs(raw).max(axis=0)))
     raw = raw[:, usable]
     return FeatureSet(_standardised(raw), tuple(n for n, keep in zip(names, usable, strict=True) if keep), raw)
 
