@@ -29,7 +29,7 @@ def test_questions_that_were_not_asked_say_so() -> None:
 def test_told_apart_names_the_number_its_floor_and_the_worst_behaviours() -> None:
     verdict = real(discriminator(), messiness())
     assert verdict.status == "told_apart"
-    assert "94 times in 100; between halves of the real users it is 50" in verdict.sentence
+    assert "94 times in 100; between halves of the real users it is 50 in 100" in verdict.sentence
     assert "all lower case: 4 % of user turns where people show 55 %" in verdict.sentence
 
 
@@ -74,6 +74,19 @@ def test_the_ceiling_is_compared_by_intervals(other: tuple[float, float], where:
     ceiling = Estimate(sum(other) / 2, other, "another real corpus: star.jsonl")
     found = scored(JUDGE, 0.94, 0.02, 0.001, ceiling=ceiling)
     assert any(f"these synthetic users stand {where}" in f and "star.jsonl" in f for f in real(found).findings)
+
+
+def test_too_few_relabellings_are_no_answer() -> None:
+    clear = scored(JUDGE, 1.0, 0.0, 0.01, evidence={"permutations": 99})
+    others = [
+        scored(spec(f"realism.m{i}", "?", "u"), 0.5, 0.1, 0.01, evidence={"permutations": 99}) for i in range(8)
+    ]
+    capped = [msgspec.structs.replace(m, adjusted_p=0.09) for m in (clear, *others)]
+    verdict = real(*capped)
+    assert verdict.status == "unscored"
+    assert "99 relabellings are too few for 9 tests" in verdict.sentence
+    assert "--permutations 199 or more" in verdict.sentence
+    assert "alike" not in said(verdict)
 
 
 def test_unscored_is_told_with_its_reason() -> None:

@@ -113,7 +113,7 @@ def pairs(m: Measurement) -> str:
     """An AUC as what it means: pairs of one real and one synthetic conversation."""
     assert m.value is not None
     hits = "every time" if m.value >= 0.995 else f"{100 * m.value:.0f} times in 100"
-    floor = "" if m.floor is None else f"; between halves of the real users it is {100 * m.floor.value:.0f}"
+    floor = "" if m.floor is None else f"; between halves of the real users it is {100 * m.floor.value:.0f} in 100"
     return f"Of a real and a synthetic conversation, a classifier picks out the synthetic user {hits}{floor}."
 
 
@@ -123,12 +123,12 @@ def _ladder(m: Measurement, parts: Sequence[Measurement]) -> str:
     )
     if best is None or best.value is None:
         return pairs(m)
-    return f"{pairs(m)} From {part_label(best, m)} alone it is {100 * best.value:.0f}."
+    return f"{pairs(m)} From {part_label(best, m)} alone it is {100 * best.value:.0f} in 100."
 
 
 def _furthest(m: Measurement, parts: Sequence[Measurement]) -> str:
     off = sorted((p for p in parts if differs(p)), key=lambda p: -abs(p.value or 0.0))[:2]
-    return f"; furthest in {listed([part_label(p, m) for p in off])}" if off else ""
+    return f"; furthest in {listed([f'“{part_label(p, m)}”' for p in off])}" if off else ""
 
 
 def _mix(m: Measurement, parts: Sequence[Measurement]) -> str:

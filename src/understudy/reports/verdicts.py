@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import msgspec
 
 from understudy.measures.measurement import Measurement
 from understudy.reports.findings import (
+    LEVEL,
     NAMED,
     Gap,
     differs,
@@ -81,6 +83,8 @@ def _looks_real(
     judge = next((m for m in scored if m.name == "realism.discriminator"), None)
     behaviours = worst_behaviours(own)
     missing = _unscored(heads)
+    if not found and (limit := _out_of_reach(scored)):
+        return Verdict("real", limit, "unscored", (*_tried(scored, None), *missing))
     if not found:
         open_ = _not_shown(scored, judge)
         return Verdict("real", open_, "not_told_apart", (*_tried(scored, judge), *missing))
@@ -94,6 +98,19 @@ def _looks_real(
     return Verdict(
         "real", sentence, "told_apart", (*_ceiling(judge), *rest, *_undetected(scored, found), *missing)
     )
+
+
+def _out_of_reach(scored: Sequence[Measurement]) -> str | None:
+    """The sentence for a run with too few relabellings for its tests: p-values at the least that they allow."""
+    tests = sum(m.p_value is not None for m in scored)
+    for m in scored:
+        drawn, p = evidence_number(m, "permutations"), m.p_value
+        if drawn is None or p is None or p * (drawn + 1) > 1.5 or differs(m):
+            continue
+        enough = math.ceil(tests / LEVEL / 100) * 100 - 1
+        few = f"{drawn:.0f} relabellings are too few for {tests} tests: adjusted, no p-value can fall below .05"
+        return f"Could not be answered: {few}. Run the audit with --permutations {enough} or more."
+    return None
 
 
 def _ceiling(m: Measurement | None) -> tuple[str, ...]:

@@ -107,7 +107,15 @@ def row_of(m: Measurement, label: str, scale: Scale | None, *, hint: str = "") -
 
 def _decimals(values: Sequence[float]) -> int:
     width = max(values) - min(values)
-    return 2 if width >= 0.02 and max(map(abs, values)) < 10 else 3 if max(map(abs, values)) < 1 else 1
+    return (
+        2
+        if not any(values)
+        else 2
+        if width >= 0.02 and max(map(abs, values)) < 10
+        else 3
+        if max(map(abs, values)) < 1
+        else 1
+    )
 
 
 def _side_tables(m: Measurement) -> list[Table]:
