@@ -95,8 +95,8 @@ def render(prompt: Prompt, fields: Mapping[str, str], *, seed: int = 0) -> str:
 class ModelJudge:
     """A language model as the judge.
 
-    A fault that stops the run (key, quota, budget) is raised; any other, and any answer that cannot be read without
-    a guess, makes the verdict `unscorable`, with the reason.
+    A fault that stops the run (key, quota, budget) is raised; any other, and any answer that cannot be read
+    without a guess, makes the verdict `unscorable`, with the reason.
     """
 
     def __init__(

@@ -43,10 +43,10 @@ class _Settings(NamedTuple):
 class LocalModel:
     """A causal language model with its own chat template; safetensors only, no code from its folder is run.
 
-    Greedy where `temperature` is 0 (the default here), else sampled, each call from its own stream, derived from its
-    seed and messages. Calls with equal settings run in one batch; padding moves logits in their last digits, so that
-    a near-tie may fall otherwise in another batch: `batch=1` excludes that. A request with a `response_schema` is
-    refused, as nothing here enforces one. `score` gives log-probabilities.
+    Greedy where `temperature` is 0 (the default here), else sampled, each call from its own stream, derived from
+    its seed and messages. Calls with equal settings run in one batch. Padding moves logits in their last digits,
+    so that a near-tie may fall otherwise in another batch; `batch=1` excludes that. A request with a
+    `response_schema` is refused, as nothing here enforces one. `score` gives log-probabilities.
     """
 
     def __init__(self, name: str, *, device: str | None = None, batch: int = BATCH, seed: int = 0) -> None:
