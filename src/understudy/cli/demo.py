@@ -55,7 +55,7 @@ def demo(
                 f"For contrast: users that only recite their goal have a discriminator AUC of {control.value:.2f}."
             )
         o.line(f"report: {folder / 'report.html'}", "bold")
-        o.note(f"{seconds:.1f} s. The same on your own conversations:", "dim")
+        o.note(f"{seconds:.1f} s. The same by hand:", "dim")
         for command in Chain(folder).commands(n, seed):
             o.note(f"  {command}", "dim")
 

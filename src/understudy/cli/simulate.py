@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,12 +14,17 @@ import typer
 from understudy.cli import options
 from understudy.cli.destinations import file_for
 from understudy.cli.output import Output
-from understudy.errors import SimulatorError
+from understudy.errors import IncompleteError, SimulatorError
+from understudy.rollouts.engines import Engine
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from understudy.cli.output import OnProgress
     from understudy.conversations import Conversation
     from understudy.rollouts.loop import Rollout
+    from understudy.rollouts.run import Plan
+    from understudy.rollouts.simulate import Job
 
 Users = Annotated[
     str, typer.Argument(metavar="USERS", help="A folder made by fit, or structured:GOALS (the negative control).")
@@ -45,15 +51,20 @@ Workers = Annotated[
 Concurrency = Annotated[
     int, typer.Option("--concurrency", min=1, metavar="N", help="Conversations at a time, for partners that wait.")
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped, from its journal.")]
 Timeout = Annotated[
     float | None,
     typer.Option("--reply-timeout", metavar="S", help="Seconds a reply may take, else it is a fault."),
+]
+EngineName = Annotated[
+    Engine, typer.Option("--engine", help="Where conversations run; changes no result. ray: the extra `ray`.")
 ]
 WORTH_A_PROCESS = 1000  # conversations; below, starting processes costs more than they save
 FAULTS_SHOWN = 3
 
 
 def simulate(
+    context: typer.Context,
     users: Users,
     partner: Partner,
     out: Out,
@@ -62,6 +73,8 @@ def simulate(
     workers: Workers = None,
     concurrency: Concurrency = 16,
     reply_timeout: Timeout = None,
+    resume: Resume = False,
+    engine: EngineName = "local",
     seed: options.Seed = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -69,37 +82,31 @@ def simulate(
 ) -> None:
     """Let simulated users talk to a partner.
 
-    The partner is the system under test, or a stand-in fitted to real partners.
+    The partner is the system under test, or a stand-in fitted to real partners. Until the file is written, every
+    turn is kept in FILE.journal beside it; a run that was stopped goes on with --resume.
 
     \b
     understudy simulate users/ --partner fitted:real.jsonl -n 500 --out syn.jsonl
     understudy simulate users/ --partner mybot:reply -n 500 --out syn.jsonl
     """
-    from understudy.conversations.writing import write_corpus
     from understudy.rollouts.partners import open_partner
-    from understudy.rollouts.simulate import stream_rollouts
+    from understudy.rollouts.run import Plan
     from understudy.users.opening import open_users
 
     output = Output(json=json, quiet=quiet)
     file = file_for(out)
-    processes = workers or max(1, min(cores(), n // WORTH_A_PROCESS))
+    processes = workers or (max(1, min(cores(), n // WORTH_A_PROCESS)) if is_embedded(users, partner) else 1)
     tally = Tally(n)
     start = time.perf_counter()
     with output.progress() as on_progress:
         on_progress("open", 0, 0)
         # Opened here in any case, so that a wrong name is told at once; processes open by name, each its own.
-        speakers, system = open_users(users), open_partner(partner)
-        rollouts = stream_rollouts(
-            users if processes > 1 else speakers,
-            partner if processes > 1 else system,
-            n=n,
-            seed=seed,
-            max_turns=max_turns,
-            workers=processes,
-            concurrency=concurrency,
-            reply_timeout_s=reply_timeout,
-        )
-        write_corpus(file, tally.count(rollouts, on_progress))
+        here = Plan(open_users(users), open_partner(partner), n, seed, max_turns, reply_timeout, concurrency)
+        by_name = processes > 1 or engine == "ray"
+        plan = here._replace(users=users, partner=partner) if by_name else here
+        plan = plan._replace(workers=processes, engine=engine)
+        with resumable(tally, context):
+            run_to_file(plan, here.job(), file, tally, output, resume=resume, on_progress=on_progress)
     payload = {"file": str(file), **tally.payload(), "seconds": round(time.perf_counter() - start, 3)}
 
     def show(o: Output) -> None:
@@ -113,6 +120,28 @@ def simulate(
     output.result(payload, show)
 
 
+def run_to_file(
+    plan: Plan, job: Job, file: Path, tally: Tally, output: Output, *, resume: bool, on_progress: OnProgress
+) -> None:
+    """Run what the journal beside `file` lacks, write `file`, and remove the journal if all came through."""
+    from understudy.conversations.writing import write_corpus
+    from understudy.rollouts.run import complete, journal_beside, open_journal
+
+    with open_journal(plan, job, journal_beside(file), resume=resume) as journal:
+        for note in journal.notes:
+            output.warn(note)
+        tally.stops = lambda: f"{journal.finished:,} of {journal.planned:,} conversations are done and kept"
+        complete(plan, job, journal, on_progress=on_progress)
+        write_corpus(file, tally.count(journal.rollouts()))
+        if tally.accepted == plan.n:
+            journal.remove()
+
+
+def is_embedded(users: str, partner: str) -> bool:
+    """Whether both sides only compute: then a lost reply costs nothing but time, and processes pay."""
+    return partner.startswith("fitted:") and not users.startswith("prompted:")
+
+
 class Tally:
     """What became of the planned rollouts, counted while they stream to the file."""
 
@@ -124,10 +153,9 @@ class Tally:
         self._faults: Counter[str] = Counter()
         self._reasons: dict[str, str] = {}
 
-    def count(self, rollouts: Iterable[Rollout], on_progress: OnProgress) -> Iterator[Conversation]:
+    def count(self, rollouts: Iterable[Rollout]) -> Iterator[Conversation]:
         """Pass on the conversations that came through; raise at the end if none did, so that no file is left."""
-        for done, rollout in enumerate(rollouts, 1):
-            on_progress("simulate", done, self.planned)
+        for rollout in rollouts:
             fault, talk = rollout.fault, rollout.conversation
             if fault is not None:
                 self._faults[f"{fault.by}: {fault.kind}"] += 1

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from understudy.reports.report import Report
 
 FINDINGS_SHOWN = 4
-VERDICT_STYLES = {"told_apart": "bold red", "not_told_apart": "bold green"}
+VERDICT_STYLES = {"told_apart": "bold red"}  # not told apart is no success, only no finding
 
 
 def show_report(report: Report, output: Output) -> None:
