@@ -6,7 +6,7 @@ import importlib
 import platform
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -90,7 +90,8 @@ def adjust(measurements: Sequence[Measurement]) -> list[Measurement]:
 def _examples(real: Corpus, synthetic: Corpus, seed: int) -> list[Example]:
     """A few conversations of each side, drawn at random, for the transcript viewer."""
     chosen = []
-    for side, corpus in (("real", real), ("synthetic", synthetic)):
+    sides: tuple[tuple[Literal["real", "synthetic"], Corpus], ...] = (("real", real), ("synthetic", synthetic))
+    for side, corpus in sides:
         rows = np.sort(stream(seed, "examples", side).permutation(len(corpus))[:EXAMPLES_PER_SIDE])
         chosen += [Example(side=side, conversation=corpus[int(row)]) for row in rows]
     return chosen

@@ -124,6 +124,7 @@ def _punctuation(corpus: Corpus) -> tuple[npt.NDArray[np.float64], tuple[str, ..
 def _behaviours(corpus: Corpus) -> tuple[npt.NDArray[np.float64], tuple[str, ...]]:
     """Mean of every behaviour column over the user turns; columns that do not apply to the language are nan."""
     import polars as pl
+
     from understudy.measures.behaviours import user_turn_behaviours
 
     frame = user_turn_behaviours(corpus)
