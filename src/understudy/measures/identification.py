@@ -101,10 +101,14 @@ def _gap(halves: Halves, real: Ints, synthetic: Ints) -> tuple[Floats, Floats, t
     return gaps, gaps / np.array(errors), (found[0][0], found[1][0])
 
 
-def _welch(real: Floats, synthetic: Floats) -> tuple[float, float]:
-    """95 % interval of the difference of two means over users."""
-    interval = stats.ttest_ind(synthetic, real, equal_var=False).confidence_interval(0.95)
-    return float(interval.low), float(interval.high)
+def _welch(real: Floats, synthetic: Floats) -> tuple[float, float] | None:
+    """95 % interval of the difference of two means over users; None where users do not vary on either side."""
+    spread = [side.var(ddof=1) / len(side) for side in (synthetic, real)]
+    if sum(spread) < 1e-12:
+        return None
+    freedom = sum(spread) ** 2 / sum(v**2 / (len(side) - 1) for v, side in zip(spread, (synthetic, real), strict=True))
+    gap, reach = synthetic.mean() - real.mean(), stats.t.ppf(0.975, freedom) * np.sqrt(sum(spread))
+    return float(gap - reach), float(gap + reach)
 
 
 @measure(SPEC)
