@@ -5,13 +5,23 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import time
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 FIGURES = ("null", "truths", "metamorphic", "collapse", "fitted", "speed")
+README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
+
+
+def splice(figure: str, text: str) -> None:
+    """Put a table where the README asks for it: between `<!-- result: FIGURE -->` and `<!-- end -->`."""
+    old = README.read_text("utf-8")
+    mark = re.escape(f"<!-- result: {figure} -->")
+    new = re.sub(rf"({mark}\n).*?(<!-- end -->)", lambda m: f"{m[1]}{text}{m[2]}", old, flags=re.S)
+    README.write_text(new, "utf-8")
 
 
 def main() -> None:
@@ -27,6 +37,7 @@ def main() -> None:
         module = importlib.import_module(f"bench.{figure}")
         text = f"<!-- python -m bench --data DATA {figure} -->\n{module.run(options.data, options.out)}\n"
         (RESULTS / f"{figure}.md").write_text(text)
+        splice(figure, text)
         print(f"## {figure} ({time.perf_counter() - started:.0f} s)\n\n{text}", flush=True)
 
 

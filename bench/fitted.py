@@ -77,9 +77,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     """One row a corpus and arm."""
     body = []
     for r in rows:
-        auc = [
-            f"{r['auc'][p]:.2f} [{r['interval'][p][0]:.2f}, {r['interval'][p][1]:.2f}]" for p in ("words", "all")
-        ]
+        auc = [f"{r['auc'][p]:.2f} [{r['interval'][p][0]:.2f}, {r['interval'][p][1]:.2f}]" for p in ("words", "all")]
         body.append(
             [
                 r["corpus"],

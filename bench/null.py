@@ -43,9 +43,7 @@ def one_split(task: tuple[Path, str, int]) -> dict[str, Any]:
         "auc": {p.name.rsplit(".", 1)[1]: p.value for p in discriminator.parts},
         "p_auc": {p.name.rsplit(".", 1)[1]: p.p_value for p in discriminator.parts},
         "headline_claims": sum((m.adjusted_p or 1.0) <= 0.05 for m in adjusted),
-        "part_claims": sum(
-            (p.adjusted_p or 1.0) <= 0.05 for m in adjusted for p in m.parts if p.p_value is not None
-        ),
+        "part_claims": sum((p.adjusted_p or 1.0) <= 0.05 for m in adjusted for p in m.parts if p.p_value is not None),
     }
 
 

@@ -122,9 +122,7 @@ def ladder(data: Path) -> tuple[str, dict[str, float]]:
     columns: dict[str, dict[str, Measurement]] = {}
     for rung in LADDER:
         other = held_out if rung == "multiwoz_real" else Corpus([normalise_surface(c) for c in load(data, rung)])
-        results, _ = run_measures(
-            sample_units(real, 346, rng), sample_units(other, 346, rng), seed=0, permutations=19
-        )
+        results, _ = run_measures(sample_units(real, 346, rng), sample_units(other, 346, rng), seed=0, permutations=19)
         columns[rung] = {m.name: m for m in flatten(results)}
     rows: list[list[object]] = []
     for name in columns[LADDER[0]]:
@@ -152,7 +150,5 @@ def icc_table(results: list[dict[str, Any]]) -> str:
             if m["name"].startswith("separability.icc.") and m.get("value") is not None:
                 e = m["evidence"]
                 name = m["name"].rsplit(".", 1)[1]
-                rows.append(
-                    [result["pair"]["synthetic"], name, f"{e['real_icc']:.2f}", f"{e['synthetic_icc']:.2f}"]
-                )
+                rows.append([result["pair"]["synthetic"], name, f"{e['real_icc']:.2f}", f"{e['synthetic_icc']:.2f}"])
     return markdown(["synthetic set", "style feature", "ICC of people", "ICC of synthetic users"], rows)
