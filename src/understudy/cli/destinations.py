@@ -25,13 +25,21 @@ def folder_for(path: str, option: str = "--out") -> Path:
 
 
 def file_for(path: str, option: str = "--out") -> Path:
-    """A file in a folder that exists and can be written."""
+    """A corpus file of a known format, in a folder that exists and can be written."""
+    from understudy.conversations.containers import SUFFIXES, suffix_of
+
     file = Path(path)
     if file.is_dir():
         raise UsageError(
             f"{option} {path} is a folder",
             why="the result is one file",
             fix=f"for example {option} {file / 'syn.jsonl'}",
+        )
+    if not suffix_of(file):
+        raise UsageError(
+            f"{option} {path} does not say in which format to write",
+            why=f"the suffix decides: {', '.join(SUFFIXES)} (text also with .gz or .zst)",
+            fix=f"for example {option} {file.with_suffix('.jsonl')}",
         )
     if not file.parent.is_dir():
         raise UsageError(
