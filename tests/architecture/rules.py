@@ -200,9 +200,7 @@ def no_swallowed_errors(file: File) -> Iterator[Complaint]:
             isinstance(child, ast.Name) and child.id == node.name for child in inside
         )
         if not (raises or recorded):
-            yield Complaint(
-                file.module, node.lineno, "a broad except that neither re-raises nor records the fault"
-            )
+            yield Complaint(file.module, node.lineno, "a broad except that neither re-raises nor records the fault")
         for child in inside:
             value = child.value if isinstance(child, ast.Return | ast.Assign) else None
             if isinstance(value, ast.UnaryOp):
