@@ -18,7 +18,7 @@ Count = Annotated[
     int, typer.Option("-n", "--conversations", min=10, metavar="N", help="Conversations to simulate.")
 ]
 
-TRAIN_SHARE = 0.6
+TRAIN_SHARE = 0.5
 
 
 def demo(
