@@ -7,9 +7,7 @@ A list is matched on lower-cased text with straight apostrophes and without the 
 from __future__ import annotations
 
 # Found in English and in no close neighbour: what an English corpus is recognised by.
-ENGLISH_MARKS = (
-    "the and you to it for that my what have with this are your how would can i i'm it's please thanks yes"
-)
+ENGLISH_MARKS = "the and you to it for that my what have with this are your how would can i i'm it's please thanks yes"
 # Words that carry no topic.
 FUNCTION_WORDS = frozenset(
     (  # noqa: SIM905
@@ -173,9 +171,7 @@ _ZH: dict[str, str] = {
     "apology": "抱歉|对不起|不好意思|我错了|打扰",
     "greeting": "^[^一-龥]*(?:你好|您好|嗨|哈喽|早上好|下午好|晚上好|早安|hello|hi)",
     "closing": "再见|拜拜|回见|没有了|没问题了|没有其他|没别的|就这样|就这些|晚安|不用了",
-    "explicit_preference": (
-        "我(?:比较|更|很|还|也|最)?(?:喜欢|想要?|要|需要|希望|偏好|爱|讨厌|打算|准备)|想要|不喜欢"
-    ),
+    "explicit_preference": ("我(?:比较|更|很|还|也|最)?(?:喜欢|想要?|要|需要|希望|偏好|爱|讨厌|打算|准备)|想要|不喜欢"),
     "indirect_preference": (
         "类似|像.{1,12}(?:一样|那样|这样)|适合|孩子|家人|父母|爸|妈|朋友|女友|"
         "男友|同学|老人|生日|纪念日|不要太|不能太|除了|预算|之前|上次|没有.{1,8}的"
@@ -227,8 +223,8 @@ PARTNER: dict[str, dict[str, str]] = {
         ),
         "closing": (
             r"(?:good)?bye|have a (?:\w+ )?(?:day|night|one|evening|weekend|time|trip|stay|meal)|"
-            r"you're (?:very )?welcome|your welcome|welcome|take care|enjoy|no problem|my pleasure|"
-            r"glad (?:i|to)|see you|good night"
+            r"(?:you're|you are|your|most) (?:very |most )?welcome|^\W*welcome\W*$|take care|enjoy|no problem|"
+            r"my pleasure|glad (?:i|to)|see you|good night"
         ),
         "greeting": r"^\W*(?:hi+|hello+|hey+|welcome|greetings|good (?:morning|afternoon|evening|day))",
     },

@@ -25,13 +25,11 @@ _SAMPLE = 4000
 _FINAL = r"[.!?…。！？｡؟।॥~～][\"'”’)\]）」』»\s]*$"
 _ASKS = r"[?？؟;]\W*$"
 _EMOTICON = (
-    r"[\x{1F000}-\x{1FAFF}\x{2600}-\x{27BF}]|(?:^|\s)(?:[:;=8xX][-'o^]?[)(DPpOo/\\|3*]+|[)(][-']?[:;=]|<3+|\^_*\^|[oO]_[oO]|[xX]D+)"
+    r"[\x{1F000}-\x{1FAFF}\x{2600}-\x{27BF}]|(?:^|\s)(?:[:;=][-'o^]?[)(DPpOo/\\|3*]+|[)(][-']?[:;=]|<3+|\^_*\^|[oO]_[oO]|[xX]D+)"
     r"(?:$|[\s.,!?])"
 )
 # A run of three of the same letter or mark; Rust expressions have no back-references.
-_REPEATED = (
-    "|".join(f"{c}{{3,}}" for c in "abcdefghijklmnopqrstuvwxyz") + r"|[!！?？]{2,}|~{2,}|～{2,}|哈{3,}|啊{2,}"
-)
+_REPEATED = "|".join(f"{c}{{3,}}" for c in "abcdefghijklmnopqrstuvwxyz") + r"|[!！?？]{2,}|~{2,}|～{2,}|哈{3,}|啊{2,}"
 
 
 class Behaviour(NamedTuple):
@@ -137,9 +135,7 @@ def _writing(corpus: Corpus) -> Writing:
         return int(text.str.count_matches(expression).sum() or 0)
 
     letters = max(1, total(r"\p{L}"))
-    latin, han, kana = (
-        total(each) / letters for each in (r"\p{Latin}", r"\p{Han}", r"[\p{Hiragana}\p{Katakana}]")
-    )
+    latin, han, kana = (total(each) / letters for each in (r"\p{Latin}", r"\p{Han}", r"[\p{Hiragana}\p{Katakana}]"))
     cased = total(r"[\p{Ll}\p{Lu}]") / letters
     unspaced = han + kana + total(r"\p{Thai}") / letters
     marks = total(rf"(?:^|\b)(?:{'|'.join(lexicons.ENGLISH_MARKS.split())})\b") / max(1, total(TOKEN_PATTERN))

@@ -50,9 +50,7 @@ def replies(real: Corpus, synthetic: Corpus) -> Replies:
         )
 
     frame = pl.concat([side(real, 0, 0), side(synthetic, len(real), real.turns.height)])
-    whole = {
-        name: frame[name].to_numpy() for name in ("conversation", "partner", "third", "asked", "row", "words")
-    }
+    whole = {name: frame[name].to_numpy() for name in ("conversation", "partner", "third", "asked", "row", "words")}
     return Replies(**whole, echo=frame["echo"].fill_null(float("nan")).to_numpy())
 
 
@@ -86,9 +84,7 @@ def contingencies(real: Corpus, synthetic: Corpus) -> tuple[Floats, Floats]:
     )
     partners = np.flatnonzero(~is_user)
     total = len(real) + len(synthetic)
-    members = sparse.csr_matrix(
-        (np.ones(len(partners), np.float32), (talk[partners], partners)), (total, len(talk))
-    )
+    members = sparse.csr_matrix((np.ones(len(partners), np.float32), (talk[partners], partners)), (total, len(talk)))
     others = np.bincount(talk[partners], minlength=total)[turns.conversation] - 1.0
     usable = (turns.asked >= 0) & (others >= 1)
     row, asked, where = turns.row[usable], turns.asked[usable], turns.conversation[usable]

@@ -61,9 +61,7 @@ class Table:
 
     def summed(self) -> WeightedSums:
         """The finished table."""
-        return WeightedSums(
-            np.concatenate(self._parts, axis=1) if self._parts else np.zeros((self._n, 0), np.float32)
-        )
+        return WeightedSums(np.concatenate(self._parts, axis=1) if self._parts else np.zeros((self._n, 0), np.float32))
 
 
 class WeightedSums:

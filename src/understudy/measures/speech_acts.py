@@ -117,10 +117,5 @@ def _marked() -> pl.Expr:
     import polars as pl
 
     return (
-        pl.when(pl.col("question"))
-        .then(0)
-        .when(pl.col("exclamation"))
-        .then(1)
-        .when(pl.col("no_final_mark"))
-        .then(3)
+        pl.when(pl.col("question")).then(0).when(pl.col("exclamation")).then(1).when(pl.col("no_final_mark")).then(3)
     ).otherwise(2)

@@ -93,12 +93,7 @@ def _turn_space(real: Corpus, synthetic: Corpus) -> TurnSpace:
     words = pl.concat([turn_words(real), turn_words(synthetic).with_columns(pl.col("row") + first)])
     # Alphabetical among equals, so that the order of rows decides nothing.
     kept = words.group_by("word").agg(turns=pl.len()).filter(pl.col("turns") >= 2)
-    kept = (
-        kept.sort(["turns", "word"], descending=[True, False])
-        .head(VOCABULARY)
-        .sort("word")
-        .with_row_index("column")
-    )
+    kept = kept.sort(["turns", "word"], descending=[True, False]).head(VOCABULARY).sort("word").with_row_index("column")
     coded = words.join(kept, on="word").sort("row", "column")
     total = first + synthetic.turns.height
     idf = np.log((1 + total) / (1 + kept["turns"].to_numpy())).astype(np.float32) + 1
@@ -109,8 +104,8 @@ def _turn_space(real: Corpus, synthetic: Corpus) -> TurnSpace:
 
 
 def _meaning(rare: Any, rng: np.random.Generator) -> Singles:
-    from sklearn.decomposition import TruncatedSVD
     from sklearn.preprocessing import normalize
+    from sklearn.utils.extmath import randomized_svd
 
     unit = normalize(rare)
     filled = np.flatnonzero(np.diff(unit.indptr))
@@ -118,8 +113,8 @@ def _meaning(rare: Any, rng: np.random.Generator) -> Singles:
     rank = min(DIMENSIONS, unit.shape[1] - 1, len(chosen) - 1)
     if rank < 1:
         return np.zeros((unit.shape[0], 1), dtype=np.float32)
-    svd = TruncatedSVD(rank, n_iter=2, random_state=int(rng.integers(2**31))).fit(unit[chosen])
-    projected = np.asarray(unit @ svd.components_.T.astype(np.float32), dtype=np.float32)
+    _, _, components = randomized_svd(unit[chosen], rank, n_iter=2, random_state=int(rng.integers(2**31)))
+    projected = np.asarray(unit @ components.T.astype(np.float32), dtype=np.float32)
     return unit_rows(projected)
 
 

@@ -179,9 +179,7 @@ def _build(real: Corpus, synthetic: Corpus, unit: Labels) -> _Built:
 
 def _distance(aspect: _Aspect, real: Floats, synthetic: Floats) -> Floats:
     r, s = aspect.block.of(real), aspect.block.of(synthetic)
-    return (
-        conditional_variation(r, s, len(aspect.labels)) if aspect.cells else total_variation(shares(r), shares(s))
-    )
+    return conditional_variation(r, s, len(aspect.labels)) if aspect.cells else total_variation(shares(r), shares(s))
 
 
 def _cells(aspect: _Aspect, real: Floats, synthetic: Floats) -> list[dict[str, Any]]:
@@ -248,17 +246,13 @@ def _measured(name: str, run: TwoSample, column: int, score: int | None, n: Mapp
         status="scored",
         n=n,
         spec=SPEC if name == SPEC.name else _part_spec(name.removeprefix(f"{SPEC.name}.")),
-        interval=None
-        if run.interval is None
-        else (float(run.interval[column, 0]), float(run.interval[column, 1])),
+        interval=None if run.interval is None else (float(run.interval[column, 0]), float(run.interval[column, 1])),
         p_value=float(p),
         floor=floor_of(run.floor[:, column]),
     )
 
 
-def _parts(
-    built: _Built, run: TwoSample, sides: tuple[Floats, Floats], n: Mapping[str, Counts]
-) -> list[Measurement]:
+def _parts(built: _Built, run: TwoSample, sides: tuple[Floats, Floats], n: Mapping[str, Counts]) -> list[Measurement]:
     """Columns of `run`: mean; distances of the aspects, then of leaving; gaps; studentised gaps."""
     signed = [a.name for a in built.aspects if a.gap is not None]
     gaps = 2 + len(built.aspects)
@@ -283,9 +277,7 @@ def _parts(
 
 
 @measure(SPEC)
-def conditional(
-    real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, permutations: int = 999
-) -> Measurement:
+def conditional(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, permutations: int = 999) -> Measurement:
     """Do users react to what the partner just did as people do, and leave when people do?
 
     Distances, each in [0, 1], lower better: `acts`, P(user act | partner act, third of the conversation);
@@ -336,9 +328,7 @@ def conditional(
     distances = 2 + len(built.aspects)
     tested = np.r_[0:distances, distances + len(signed) : len(run.value)]
     lacking = tuple(
-        Measurement(
-            name=f"{SPEC.name}.{name}", value=None, status="unscored", reason=why, n=n, spec=_part_spec(name)
-        )
+        Measurement(name=f"{SPEC.name}.{name}", value=None, status="unscored", reason=why, n=n, spec=_part_spec(name))
         for name, why in built.missing.items()
     )
     return msgspec.structs.replace(

@@ -195,9 +195,7 @@ def _topics(space: TurnSpace, real: Corpus, synthetic: Corpus, rows: Labels) -> 
         return Classifier("topic", (*names, "other"), conversation, label, "own labels")
     from scipy import sparse
 
-    members = sparse.csr_matrix(
-        (np.ones(len(rows), np.float32), (rows, np.arange(len(rows)))), (len(own), len(rows))
-    )
+    members = sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, np.arange(len(rows)))), (len(own), len(rows)))
     is_user = _is_user(real, synthetic)
     vectors: Singles = unit_rows(np.asarray(members @ space.meaning[is_user], dtype=np.float32))
     label = clusters(vectors, CLUSTERS, stream(0, "ensemble", "topic"))
@@ -256,9 +254,7 @@ def _cells(view: _View, real: Floats, synthetic: Floats) -> list[dict[str, Any]]
     p, q = _distribution(view, real)[0], _distribution(view, synthetic)[0]
     order = np.argsort(-np.abs(q - p), kind="stable")[:SHOWN]
     return [
-        {"label": view.cells[i], "real": float(p[i]), "synthetic": float(q[i])}
-        for i in order
-        if p[i] > 0 or q[i] > 0
+        {"label": view.cells[i], "real": float(p[i]), "synthetic": float(q[i])} for i in order if p[i] > 0 or q[i] > 0
     ]
 
 
@@ -351,9 +347,7 @@ def ensemble(
     tested = np.r_[True, in_headline]
     sides = sums(*observed_weights(pooled))
     lacking = tuple(
-        Measurement(
-            name=f"{SPEC.name}.{name}", value=None, status="unscored", reason=why, n=n, spec=_part_spec(name)
-        )
+        Measurement(name=f"{SPEC.name}.{name}", value=None, status="unscored", reason=why, n=n, spec=_part_spec(name))
         for name, why in missing.items()
     )
     return Measurement(

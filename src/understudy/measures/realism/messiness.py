@@ -61,9 +61,7 @@ class _Result(NamedTuple):
     distance: float
 
 
-def _run(
-    columns: list[Column], pooled: Pool, rng: np.random.Generator, permutations: int
-) -> tuple[TwoSample, Floats]:
+def _run(columns: list[Column], pooled: Pool, rng: np.random.Generator, permutations: int) -> tuple[TwoSample, Floats]:
     """Everything in one pass: `[mean distance, distances, gaps, studentised gaps]`; and each side's levels."""
     table = Table(pooled.n)
     bins: list[Block] = []
@@ -201,9 +199,7 @@ def _surface(corpus: Corpus) -> dict[str, float]:
 
 
 @measure(SPEC)
-def messiness(
-    real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, permutations: int = 999
-) -> Measurement:
+def messiness(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, permutations: int = 999) -> Measurement:
     """Which turn-level behaviours are missing or overdone, and do they vary between conversations as among people?
 
     For each behaviour of `BEHAVIOURS` and a few over whole conversations, values are binned (bins fixed
@@ -218,7 +214,8 @@ def messiness(
 
     p-value of the headline: the largest standardised distance or studentised gap, the mean among them, over
     relabelled units (`omnibus_p`), so that one behaviour far off shows among dozens that are right;
-    `evidence["mean_p"]` tests the mean alone. p-values of parts are two-sided, adjusted by Benjamini-Hochberg. Intervals: jackknife by unit.
+    `evidence["mean_p"]` tests the mean alone. p-values of parts are two-sided, adjusted by Benjamini-Hochberg.
+    Intervals: jackknife by unit.
 
     A behaviour without a word list, script or data on both sides is an unscored part. Lists are compared only
     between corpora of one language. Text is compared as stored: see `evidence["surface"]`.
@@ -256,9 +253,7 @@ def messiness(
     )
     if not scored:
         reason = "no behaviour could be read on both sides"
-        return Measurement(
-            name=SPEC.name, value=None, status="unscored", reason=reason, n=n, spec=SPEC, parts=missing
-        )
+        return Measurement(name=SPEC.name, value=None, status="unscored", reason=reason, n=n, spec=SPEC, parts=missing)
     run, sides = _run(scored, pooled, rng, permutations)
     results = [_result(run, sides, i, len(scored)) for i in range(len(scored))]
     adjusted = benjamini_hochberg([r.p_value for r in results])
