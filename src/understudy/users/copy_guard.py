@@ -151,8 +151,6 @@ def _rate(turns: Iterable[tuple[str, int]], index: SpanIndex, *, least: int) -> 
     return copied / long if long else None
 
 
-
-
 def calibrate(turns: Sequence[tuple[str, int]]) -> tuple[int, float]:
     """From how many units on is a span common property, and how often do unseen units repeat it?
 

@@ -11,7 +11,9 @@ from understudy.users.material import Mentions
 
 _LINK = r"(?:(?:of|the|and|a|an|in|on|to|for|from|with|at|&|de|la)\s+)*"
 _TITLE = re.compile(rf"(?:[A-Z0-9][^\s()]*\s+{_LINK})+\((?:18|19|20)\d\d\)")
-_NUMBER = re.compile(r"[$€£¥#]?\d[\d.,:/-]*\d[%€]?|[$€£¥#]?\d+%?")
+# A letter of a script with spaces: a number that touches one is part of a word.
+_LETTER = r"[^\W\d_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f]"
+_NUMBER = re.compile(rf"(?<!{_LETTER})(?<![\d_])(?:[$€£¥#]?\d[\d.,:/-]*\d[%€]?|[$€£¥#]?\d+%?)(?!{_LETTER})(?![\d_])")
 _CAPITALISED = re.compile(r"(?<![.!?。！？:]\s)(?<=\s)[A-Z][\w'’-]*(?:\s+[A-Z][\w'’-]*)*")
 _DIGITS = re.compile(r"\d+")
 _LONGEST = 6  # words of a known surface looked for
@@ -61,16 +63,13 @@ class Gazetteer:
         found: list[Entity] = []
         for kind, surface in mentions:
             pattern = r"\s+".join(re.escape(part) for part in surface.split())
-            match = re.search(rf"(?<!\w){pattern}(?!\w)", text, re.IGNORECASE)
+            match = re.search(rf"(?<!{_LETTER}){pattern}(?!{_LETTER})", text, re.IGNORECASE)
             if match:
                 found.append(Entity(match.start(), match.end(), kind, match.group()))
         if self.kinds and not mentions:
             found += self._known(text)
         found += [Entity(m.start(), m.end(), "title", m.group()) for m in _TITLE.finditer(text)]
-        found += [
-            Entity(m.start(), m.end(), f"number:{_shape(m.group())}", m.group())
-            for m in _NUMBER.finditer(text)
-        ]
+        found += [Entity(m.start(), m.end(), f"number:{_shape(m.group())}", m.group()) for m in _NUMBER.finditer(text)]
         if text.upper() != text:
             for m in _CAPITALISED.finditer(text):
                 if all(word in self.names for word in m.group().split()):
@@ -123,7 +122,7 @@ class Filler:
 
         One that repeated what the partner had just named repeats what the partner names now; one that the speaker
         brought up is, in somebody else's turn, replaced by something of the speaker's own. `told_then` is the
-        partner's turn that the retrieved turn answered, `told_now` the entities of the present one, `now` its text.
+        partner's turn that the retrieved turn answered, `told_now` the entities of the present one in `now`.
         """
         key = _normal(entity.surface)
         if key in _normal(now):
@@ -135,4 +134,4 @@ class Filler:
         else:
             options = [surface for kind, surface in self.goal if kind == entity.kind]
         fresh = [surface for surface in options if _normal(surface) not in taken]
-        return (fresh or options or [None])[0]
+        return next(iter(fresh or options), None)

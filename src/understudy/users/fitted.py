@@ -114,6 +114,8 @@ def _anchor_of(speaker: Speaker, profile: Profile, seed: int) -> int:
 class FittedUser:
     """A user simulator whose turns are chosen among, and worded like, those of real users."""
 
+    embedded = True
+
     def __init__(self, speaker: Speaker, identity: str) -> None:
         self._speaker, self.identity = speaker, identity
 
@@ -166,6 +168,8 @@ class FittedPartnerSession:
 
 class FittedPartner:
     """A stand-in for the system that the real users talked to."""
+
+    embedded = True
 
     def __init__(self, speaker: Speaker, identity: str) -> None:
         self._speaker, self.identity = speaker, identity

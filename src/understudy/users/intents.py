@@ -107,10 +107,12 @@ class IntentModel:
 
 
 def quarter_of(way: float) -> int:
+    """The quarter of a conversation in which `way` (0..1) lies."""
     return min(int(way * _POSITIONS), _POSITIONS - 1)
 
 
 def quarters(position: Ints, length: Ints) -> Ints:
+    """The quarter of its conversation in which each turn stands."""
     return np.minimum(position * _POSITIONS // np.maximum(length, 1), _POSITIONS - 1)
 
 

@@ -25,7 +25,18 @@ _MOST_WANTED = 12  # entities of a goal
 
 
 def fit_population(corpus: Corpus, *, copy_guard: Guard = "guarded", seed: int) -> FittedPopulation:
-    """Learn simulated users, and their usual partner, from real conversations; on a CPU, with no language model."""
+    """Learn simulated users, and their usual partner, from real conversations: on a CPU, without a language model.
+
+    `copy_guard` says how much real wording the users may repeat: `free` lets whole turns through, `guarded` no span
+    of eight words that fewer than two units of the corpus used. Raises `SimulatorError` where no user speaks.
+
+    >>> from understudy.conversations import Conversation, Turn
+    >>> talk = (Turn("assistant", "Hello?"), Turn("user", "hi"))
+    >>> population = fit_population(Corpus([Conversation(id=str(k), turns=talk) for k in range(3)]), seed=0)
+    >>> profile = population.draw(0, seed=1)
+    >>> population.n_sessions, profile.opens, profile.user_id.startswith("sim-")
+    (3, False, True)
+    """
     turns = flatten(corpus)
     if not turns.is_user.any():
         raise SimulatorError(
@@ -49,10 +60,8 @@ def fit_population(corpus: Corpus, *, copy_guard: Guard = "guarded", seed: int) 
         if is_user
     ]
     common, shared = calibrate(said)
-    words = list(vectors.index)
-    material = Material(
-        turns, words, vectors.matrix, sides[True], sides[False], common, shared, seed, corpus.digest
-    )
+    words = list(vectors.rows)
+    material = Material(turns, words, vectors.matrix, sides[True], sides[False], common, shared, seed, corpus.digest)
     return FittedPopulation(material, copy_guard=copy_guard, embedded=embedded)
 
 
@@ -131,14 +140,10 @@ class FittedPopulation:
         return Profile(
             id=f"{user_id}-a{talk}",
             user_id=user_id,
-            persona=Persona(id=user_id, style=self._style(user, talk)),
+            persona=Persona(id=user_id, style=speaker.style_elsewhere(talk)),
             goal=Goal(topic=turns.topics[topic] if topic >= 0 else None, entities=tuple(goal[:_MOST_WANTED])),
             opens=bool(speaker.table.opened[talk]),
         )
-
-    def _style(self, user: int, talk: int) -> dict[str, float]:
-        styles = self._speaker.styles
-        return {name: round(float(v), 4) for name, v in zip(styles.names, styles.means[user], strict=True)}
 
     def simulator(self) -> FittedUser:
         return FittedUser(self._speaker, self.identity)

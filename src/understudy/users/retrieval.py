@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from understudy.users.intents import NONE, form_features
 from understudy.users.material import Bools, Floats, Ints, Side, Turns
-from understudy.users.vectors import WordVectors
 
 _BRUTE = 4000  # contexts up to which all are compared; beyond, only the nearest cells
 _CELLS = 256

@@ -13,8 +13,9 @@ from understudy.users.copy_guard import CopyGuard
 from understudy.users.entities import Entity, Filler, Gazetteer
 from understudy.users.intents import NONE, IntentModel, leaving_odds, quarters
 from understudy.users.material import Floats, Ints, Material
-from understudy.users.retrieval import Neighbours, Styles, TurnTable, build_table, fit_styles, turn_style
-from understudy.users.splicing import PhraseBook, Piece, Splicer, written
+from understudy.users.phrases import PhraseBook, Piece, written
+from understudy.users.retrieval import STYLE_NAMES, Neighbours, Styles, build_table, fit_styles, turn_style
+from understudy.users.splicing import Splicer
 from understudy.users.vectors import WordVectors
 
 Guard = Literal["free", "guarded"]
@@ -69,7 +70,9 @@ class Line(NamedTuple):
 class Speaker:
     """The engine of either role, derived from the stored material; shared by all sessions and never changed."""
 
-    def __init__(self, material: Material, *, user_side: bool, embedded: Floats, gazetteer: Gazetteer, guard: Guard) -> None:
+    def __init__(
+        self, material: Material, *, user_side: bool, embedded: Floats, gazetteer: Gazetteer, guard: Guard
+    ) -> None:
         self.turns = material.turns
         self.side = material.user if user_side else material.assistant
         self.other = material.assistant if user_side else material.user
@@ -95,8 +98,25 @@ class Speaker:
         self.act_number = {name: k for k, name in enumerate(self.other.labels)} if self.other.from_acts else {}
 
     @cached_property
+    def habits(self) -> npt.NDArray[np.float64]:
+        return turn_style(self.texts)
+
+    @cached_property
     def styles(self) -> Styles:
-        return fit_styles(turn_style(self.texts), self.table.user, int(self.turns.user_of_talk.max(initial=0)) + 1)
+        return fit_styles(self.habits, self.table.user, int(self.turns.user_of_talk.max(initial=0)) + 1)
+
+    def style_elsewhere(self, talk: int) -> dict[str, float]:
+        """How the speaker of a session writes in all its other sessions, shrunk to everyone's ways."""
+        order, begins = self.rows_by_user
+        user = self.turns.user_of_talk[talk]
+        rows = order[begins[user] : begins[user + 1]]
+        rows = rows[self.table.talk[rows] != talk]
+        means = (self.habits[rows].sum(axis=0) + 4 * self._usual) / (len(rows) + 4)
+        return {name: round(float(value), 4) for name, value in zip(STYLE_NAMES, means, strict=True)}
+
+    @cached_property
+    def _usual(self) -> npt.NDArray[np.float64]:
+        return np.asarray(self.habits.mean(axis=0))
 
     @cached_property
     def rows_by_user(self) -> tuple[Ints, Ints]:
@@ -157,7 +177,7 @@ class Speaker:
             score = score - w.edge * ((t.position[rows] == t.length[rows] - 1) != closing)
         score = score + w.intent * self.model.log_probabilities(thread.previous, heard.act, way)[t.intent[rows]]
         if thread.used:
-            said = np.isin(t.text_key[rows], thread.used)
+            said = (t.text_key[rows][:, None] == np.array(thread.used)).any(axis=1)
             score = score - np.where(said, np.where(t.talk[rows] == thread.talk, 0.5, 3.0), 0.0)
         row = int(rows[(score / _TEMPERATURE + rng.gumbel(size=len(rows))).argmax()])
         return row, heard
@@ -197,9 +217,9 @@ class Speaker:
             return Line(row, self.texts[row] if filled is None else written(filled), intent, False)
         kin = self.table.user == self.table.user[row]
         said = splicer.reword(pieces, row, kin=kin, rng=rng)
-        if said is None:
+        if said is None or splicer.guard.first_copy(tokens(text := written(said))) is not None:
             return Line(row, self._shorter(row, rng), intent, True)
-        return Line(row, written(said), intent, True)
+        return Line(row, text, intent, True)
 
     def _filled(self, row: int, heard: Heard, filler: Filler, *, own: bool) -> list[Piece] | None:
         """The pieces of a row with its entities replaced, or None where none is."""
@@ -232,9 +252,10 @@ class Speaker:
     def goal_entities(self, talk: int) -> list[tuple[str, str]]:
         """What the speaker of a session brought up unprompted."""
         goal: dict[tuple[str, str], None] = {}
+        told = ""
         for row in self.table.rows_of(talk).tolist():
             before = int(self.table.before_row[row])
-            told = self.turns.texts[before].lower() if before >= 0 else ""
+            told += "\n" + self.turns.texts[before].lower() if before >= 0 else ""
             for entity in self.entities[row]:
                 if entity.surface.lower() not in told:
                     goal[(entity.kind, entity.surface)] = None
@@ -252,16 +273,17 @@ class Speaker:
         if not len(rows):
             rows = order
         if not len(rows):
-            return " ".join(self.texts[row].split()[:4])
+            return written(self.book.pieces_of(row)[:4])
         rows = rows[rng.integers(0, len(rows), 32)]
         alike = self.table.own[rows] @ self.table.own[row]
-        return self.texts[int(rows[int(alike.argmax())])]
+        best: str = self.texts[int(rows[int(alike.argmax())])]
+        return best
 
     @cached_property
     def _short_by_intent(self) -> tuple[Ints, Ints]:
         size = self.splicer.guard.hasher.size
-        short = np.flatnonzero([len(tokens(text)) < size for text in self.texts])
-        order = short[np.argsort(self.table.intent[short], kind="stable")]
+        short = np.flatnonzero(np.array([len(tokens(text)) < size for text in self.texts]))
+        order: Ints = short[np.argsort(self.table.intent[short], kind="stable")]
         return order, np.searchsorted(self.table.intent[order], np.arange(len(self.side.labels) + 1))
 
 

@@ -64,7 +64,10 @@ def _tables(material: Material) -> dict[str, pl.DataFrame]:
         ),
         "talks": pl.DataFrame({"user": turns.user_of_talk, "topic": turns.topic_of_talk}),
         "words": pl.DataFrame(
-            {"word": pl.Series(material.words, dtype=pl.String), "vector": pl.Series(material.matrix, dtype=vector)}
+            {
+                "word": pl.Series(material.words, dtype=pl.String),
+                "vector": pl.Series(material.matrix, dtype=vector),
+            }
             if material.words
             else {"word": pl.Series([], dtype=pl.String), "vector": pl.Series([], dtype=vector)}
         ),
@@ -108,7 +111,9 @@ def save_material(material: Material, folder: Path, *, copy_guard: str) -> None:
 
 def _broken(folder: Path, what: str) -> SimulatorError:
     return SimulatorError(
-        f"{folder}: {what}", why="a users folder is read whole or not at all", fix="fit it again: understudy fit REAL --out USERS"
+        f"{folder}: {what}",
+        why="a users folder is read whole or not at all",
+        fix="fit it again: understudy fit REAL --out USERS",
     )
 
 
@@ -143,7 +148,10 @@ def _material(header: Header, table: dict[str, pl.DataFrame]) -> Material:
         is_user,
         said["text"].to_list(),
         [tuple(acts) for acts in said["acts"].to_list()],
-        [tuple(zip(k, s, strict=True)) for k, s in zip(said["kinds"].to_list(), said["surfaces"].to_list(), strict=True)],
+        [
+            tuple(zip(k, s, strict=True))
+            for k, s in zip(said["kinds"].to_list(), said["surfaces"].to_list(), strict=True)
+        ],
         talks["user"].to_numpy().astype(np.int64),
         talks["topic"].to_numpy().astype(np.int64),
         list(header.topics),

@@ -19,9 +19,9 @@ _MOST_TOKENS = 400  # of one text: the rest of a very long turn hardly turns its
 
 
 class WordVectors(NamedTuple):
-    """`matrix[index[word]]` is the inverse document frequency of a word times its latent direction."""
+    """`matrix[rows[word]]` is the inverse document frequency of a word times its latent direction."""
 
-    index: dict[str, int]
+    rows: dict[str, int]
     matrix: Floats
 
     @property
@@ -30,8 +30,8 @@ class WordVectors(NamedTuple):
 
     def embed(self, text: str) -> Floats:
         """The unit vector of one text; zeros where no word is known."""
-        index = self.index
-        rows = [index[word] for word in tokens(text[:4000])[:_MOST_TOKENS] if word in index]
+        known = self.rows
+        rows = [known[word] for word in tokens(text[:4000])[:_MOST_TOKENS] if word in known]
         if not rows:
             return np.zeros(self.dimensions, dtype=np.float32)
         total: Floats = self.matrix[rows].sum(axis=0)
@@ -40,7 +40,7 @@ class WordVectors(NamedTuple):
 
     def embed_many(self, texts: Sequence[str]) -> Floats:
         """A row a text: the same numbers as `embed`, in one sparse product."""
-        out: Floats = np.asarray(_counts(texts, self.index) @ self.matrix, dtype=np.float32)
+        out: Floats = np.asarray(_counts(texts, self.rows) @ self.matrix, dtype=np.float32)
         length = np.sqrt((out * out).sum(axis=1, keepdims=True))
         return np.asarray(out / np.where(length > 0, length, 1.0), dtype=np.float32)
 
@@ -61,7 +61,8 @@ def fit_vectors(texts: Sequence[str], *, seed: int) -> WordVectors:
     """Latent semantic vectors (truncated SVD of TF-IDF) of the words of `texts`.
 
     >>> vectors = fit_vectors(["good film", "bad film", "good food", "a train", "the train"], seed=0)
-    >>> bool(vectors.embed("good film") @ vectors.embed("film") > vectors.embed("good film") @ vectors.embed("train"))
+    >>> film = vectors.embed("film")
+    >>> bool(film @ vectors.embed("good film") > film @ vectors.embed("the train"))
     True
     """
     frequency: Counter[str] = Counter()
