@@ -7,20 +7,19 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from bench.corpora import load, markdown
+from bench.corpora import halves, load, markdown
 from understudy.conversations import Corpus
-from understudy.conversations.cleaning import normalise_surface
+from understudy.conversations.cleaning import normalised
 from understudy.measures.measurement import Measurement, flatten
 from understudy.measures.realism.discriminator import sample_units
-from understudy.reports.audit import audit, run_measures
+from understudy.reports.audit import DEFAULT_MEASURES, audit, run_measures
 from understudy.rollouts.partners import open_partner
 from understudy.rollouts.simulate import simulate
 from understudy.seeds import stream
 from understudy.users.opening import open_users
 
 PERMUTATIONS = 199
+RUNG = 346
 MOST = 1000
 
 
@@ -112,34 +111,36 @@ def pair_table(results: list[dict[str, Any]]) -> str:
     return markdown(["sets", "features", "AUC", "p", "floor", "ceiling", "behaviours that differ most"], rows)
 
 
-def ladder(data: Path) -> tuple[str, dict[str, float]]:
-    """Every headline measure of each rung against the same real reference, surface form normalised."""
-    reference = Corpus([normalise_surface(c) for c in load(data, "multiwoz_real")])
-    rng = stream(0, "ladder")
-    names = np.unique(reference.unit_ids)
-    chosen = np.isin(reference.unit_ids, rng.permutation(names)[: len(names) // 2])
-    real, held_out = reference.subset(np.flatnonzero(chosen)), reference.subset(np.flatnonzero(~chosen))
+def ladder(data: Path) -> str:
+    """Each rung against the same half of MultiWOZ, surface form normalised: which headline numbers keep the order?"""
+    real, held_out = halves(normalised(load(data, "multiwoz_real")), stream(0, "ladder"))
+    rng = stream(1, "ladder")
     columns: dict[str, dict[str, Measurement]] = {}
     for rung in LADDER:
-        other = held_out if rung == "multiwoz_real" else Corpus([normalise_surface(c) for c in load(data, rung)])
-        results, _ = run_measures(sample_units(real, 346, rng), sample_units(other, 346, rng), seed=0, permutations=19)
+        other = held_out if rung == "multiwoz_real" else normalised(load(data, rung))
+        sides = (sample_units(real, RUNG, rng), sample_units(other, RUNG, rng))
+        results, _ = run_measures(*sides, seed=0, permutations=19)
         columns[rung] = {m.name: m for m in flatten(results)}
     rows: list[list[object]] = []
-    for name in columns[LADDER[0]]:
-        cells = [columns[rung][name] for rung in LADDER if name in columns[rung]]
-        if len(cells) < len(LADDER) or any(c.value is None for c in cells):
-            continue
-        values = [float(c.value or 0.0) for c in cells]
-        ordered = all(a > b for a, b in zip(np.abs(values)[:-1], np.abs(values)[1:], strict=True))
-        rows.append([name, *[f"{v:.3f}" for v in values], "yes" if ordered else "no"])
-    return markdown(["measure", *LADDER, "orders the ladder"], rows), {}
+    for name in (n for n in DEFAULT_MEASURES if n not in ("separability.icc", "separability.identification")):
+        cells = [columns[rung][name] for rung in LADDER]
+        values = [float(c.value) if c.value is not None else float("nan") for c in cells]
+        toward = [-v if name == "realism.coverage" else abs(v) for v in values]
+        made = [toward[LADDER.index(r)] for r in ("babi5_rulesim", "m2m_simR_sim", "sgd_sim", "multiwoz_real")]
+        rows.append([name, *[f"{v:.3f}" for v in values], _descends(made), _descends(toward)])
+    header = ["measure", *LADDER[:-1], "multiwoz_real, held out", "orders by making", "woz2 between as well"]
+    return markdown(header, rows)
+
+
+def _descends(values: list[float]) -> str:
+    return "yes" if all(a > b + 1e-3 for a, b in zip(values[:-1], values[1:], strict=True)) else "no"
 
 
 def run(data: Path, out: Path, workers: int = 2) -> str:
     with ProcessPoolExecutor(workers) as pool:
         results = list(pool.map(audit_pair, [(data, pair) for pair in PAIRS]))
     (out / "truths.json").write_text(json.dumps(results))
-    return f"{pair_table(results)}\n\n{icc_table(results)}\n\n{ladder(data)[0]}"
+    return f"{pair_table(results)}\n\n{icc_table(results)}\n\n{ladder(data)}"
 
 
 def icc_table(results: list[dict[str, Any]]) -> str:
