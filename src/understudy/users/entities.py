@@ -13,6 +13,7 @@ _LINK = r"(?:(?:of|the|and|a|an|in|on|to|for|from|with|at|&|de|la)\s+)*"
 _TITLE = re.compile(rf"(?:[A-Z0-9][^\s()]*\s+{_LINK})+\((?:18|19|20)\d\d\)")
 # A letter of a script with spaces: a number that touches one is part of a word.
 _LETTER = r"[^\W\d_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f]"
+_LETTER_ONLY = re.compile(_LETTER)
 _NUMBER = re.compile(rf"(?<!{_LETTER})(?<![\d_])(?:[$€£¥#]?\d[\d.,:/-]*\d[%€]?|[$€£¥#]?\d+%?)(?!{_LETTER})(?![\d_])")
 _CAPITALISED = re.compile(r"(?<![.!?。！？:]\s)(?<=\s)[A-Z][\w'’-]*(?:\s+[A-Z][\w'’-]*)*")
 _DIGITS = re.compile(r"\d+")
@@ -62,10 +63,9 @@ class Gazetteer:
         """The entities of a text in order, without overlaps: labelled, then known, then by form."""
         found: list[Entity] = []
         for kind, surface in mentions:
-            pattern = r"\s+".join(re.escape(part) for part in surface.split())
-            match = re.search(rf"(?<!{_LETTER}){pattern}(?!{_LETTER})", text, re.IGNORECASE)
-            if match:
-                found.append(Entity(match.start(), match.end(), kind, match.group()))
+            span = _place(surface, text)
+            if span is not None:
+                found.append(Entity(*span, kind, text[slice(*span)]))
         if self.kinds and not mentions:
             found += self._known(text)
         found += [Entity(m.start(), m.end(), "title", m.group()) for m in _TITLE.finditer(text)]
@@ -89,6 +89,22 @@ class Gazetteer:
                     at += size - 1
                     break
             at += 1
+
+
+def _place(surface: str, text: str) -> tuple[int, int] | None:
+    """Where a labelled surface stands in a text, whatever its case and spacing; not inside a word."""
+    lowered, wanted = text.lower(), surface.lower()
+    if len(lowered) != len(text):
+        lowered = text
+    start = lowered.find(wanted)
+    end = start + len(wanted)
+    if start < 0:
+        match = re.search(r"\s+".join(re.escape(part) for part in wanted.split()), lowered)
+        if match is None:
+            return None
+        start, end = match.span()
+    inside = _LETTER_ONLY.match(text[start - 1 : start]) or _LETTER_ONLY.match(text[end : end + 1])
+    return None if inside else (start, end)
 
 
 def _shape(number: str) -> str:
