@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -133,7 +134,7 @@ def ladder(data: Path) -> str:
 
 
 def _descends(values: list[float]) -> str:
-    return "yes" if all(a > b + 1e-3 for a, b in zip(values[:-1], values[1:], strict=True)) else "no"
+    return "yes" if all(a > b + 1e-3 for a, b in itertools.pairwise(values)) else "no"
 
 
 def run(data: Path, out: Path, workers: int = 2) -> str:
