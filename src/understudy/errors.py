@@ -63,6 +63,10 @@ class GateError(UnderstudyError):
     exit_code = 4
 
 
+class JournalError(UnderstudyError):
+    """The journal of a run is damaged, in use by another process, or belongs to a run with other settings."""
+
+
 class IncompleteError(UnderstudyError):
     """A run stopped before its end and can be resumed."""
 

@@ -10,7 +10,7 @@ from typing import Annotated, TextIO
 import typer
 
 from understudy import __version__
-from understudy.cli import audit, demo, doctor, fit, plan, simulate
+from understudy.cli import audit, demo, doctor, fit, generate, plan, simulate
 from understudy.cli.exits import Exit, report_failure, termination, wants_debug
 from understudy.cli.output import printable, silence_stdout
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-for verb in (demo.demo, fit.fit, simulate.simulate, audit.audit, plan.plan, doctor.doctor):
+for verb in (demo.demo, fit.fit, simulate.simulate, generate.generate, audit.audit, plan.plan, doctor.doctor):
     app.command()(verb)
 
 
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     try:
-        code = app(args=arguments, prog_name="understudy", standalone_mode=False)
+        code = app(args=arguments, prog_name="understudy", standalone_mode=False, obj=tuple(arguments))
     except SystemExit as stop:
         if stop.code == Exit.TERMINATED:
             print("stopped: terminated", file=sys.stderr)

@@ -36,17 +36,13 @@ Partner = Annotated[
     ),
 ]
 Count = Annotated[int, typer.Option("-n", "--conversations", min=1, metavar="N", help="How many conversations.")]
-Out = Annotated[
-    str, typer.Option("--out", "-o", metavar="FILE", help="Where they go: .jsonl[.gz|.zst] or .parquet.")
-]
+Out = Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="Where they go: .jsonl[.gz|.zst] or .parquet.")]
 MaxTurns = Annotated[
     int, typer.Option("--max-turns", min=1, metavar="N", help="Turns of both sides after which it is ended.")
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(
-        "--workers", min=1, metavar="N", help="Processes; changes no result  [default: by -n and the cores]"
-    ),
+    typer.Option("--workers", min=1, metavar="N", help="Processes; changes no result  [default: by -n and the cores]"),
 ]
 Concurrency = Annotated[
     int, typer.Option("--concurrency", min=1, metavar="N", help="Conversations at a time, for partners that wait.")
@@ -105,8 +101,8 @@ def simulate(
         by_name = processes > 1 or engine == "ray"
         plan = here._replace(users=users, partner=partner) if by_name else here
         plan = plan._replace(workers=processes, engine=engine)
-        with resumable(tally, context):
-            run_to_file(plan, here.job(), file, tally, output, resume=resume, on_progress=on_progress)
+        again = resume_line(context)
+        run_to_file(plan, here.job(), file, tally, output, again, resume=resume, on_progress=on_progress)
     payload = {"file": str(file), **tally.payload(), "seconds": round(time.perf_counter() - start, 3)}
 
     def show(o: Output) -> None:
@@ -121,20 +117,48 @@ def simulate(
 
 
 def run_to_file(
-    plan: Plan, job: Job, file: Path, tally: Tally, output: Output, *, resume: bool, on_progress: OnProgress
+    plan: Plan,
+    job: Job,
+    file: Path,
+    tally: Tally,
+    output: Output,
+    again: str,
+    *,
+    resume: bool,
+    on_progress: OnProgress,
 ) -> None:
-    """Run what the journal beside `file` lacks, write `file`, and remove the journal if all came through."""
+    """Run what the journal beside `file` lacks, write `file`, and remove the journal if all came through.
+
+    Whatever stops it, `again`, the line that goes on with it, is told.
+    """
     from understudy.conversations.writing import write_corpus
     from understudy.rollouts.run import complete, journal_beside, open_journal
 
     with open_journal(plan, job, journal_beside(file), resume=resume) as journal:
         for note in journal.notes:
             output.warn(note)
-        tally.stops = lambda: f"{journal.finished:,} of {journal.planned:,} conversations are done and kept"
-        complete(plan, job, journal, on_progress=on_progress)
-        write_corpus(file, tally.count(journal.rollouts()))
+        try:
+            complete(plan, job, journal, on_progress=on_progress)
+            write_corpus(file, tally.count(journal.rollouts()))
+        except SimulatorError:
+            if journal.finished == journal.planned:
+                journal.remove()  # None came through: there is nothing to go on with.
+            raise
+        except IncompleteError as error:
+            error.fix = f"{error.fix}; then {again}"
+            raise
+        except BaseException:
+            done = f"{journal.finished:,} of {journal.planned:,} conversations are done and kept"
+            output.warn(f"{done}; go on with: {again}")
+            raise
         if tally.accepted == plan.n:
             journal.remove()
+
+
+def resume_line(context: typer.Context) -> str:
+    """The command line that goes on with this run."""
+    given = [word for word in context.find_root().obj or () if word != "--resume"]
+    return shlex.join(["understudy", *given, "--resume"])
 
 
 def is_embedded(users: str, partner: str) -> bool:

@@ -49,9 +49,7 @@ class _BadSession:
             return PartnerTurn(own[int(rng.integers(len(own)))], meta={"arm": way})
         if way == "give up":
             return PartnerTurn(UNHELPFUL[int(rng.integers(len(UNHELPFUL)))], meta={"arm": way})
-        past = (
-            history[: heard[int(rng.integers(len(heard) - 1))] + 1] if way == "earlier" else history[heard[-1] :]
-        )
+        past = history[: heard[int(rng.integers(len(heard) - 1))] + 1] if way == "earlier" else history[heard[-1] :]
         return _with_meta(await self._inner.reply(tuple(past)), {"arm": way})
 
 
@@ -108,6 +106,10 @@ class Arm:
     @property
     def one_at_a_time(self) -> bool:
         return bool(getattr(self._inner, "one_at_a_time", False))
+
+    @property
+    def embedded(self) -> bool:
+        return bool(getattr(self._inner, "embedded", False))
 
     def start(self, *, topic: str | None, seed: int) -> PartnerSession:
         return self._session(self._inner.start(topic=topic, seed=seed), derive_seed(seed, "arm", self._name))

@@ -9,6 +9,7 @@ import msgspec
 
 from understudy.conversations import Role
 from understudy.errors import UnderstudyError
+from understudy.models.model import ModelFault
 
 Side = Literal["user", "partner", "judge", "environment"]
 MAX_CHARS = 20_000
@@ -23,7 +24,8 @@ class Fault(msgspec.Struct, frozen=True):
     """What ended a rollout before its time.
 
     `kind` is one of `raised`, `timeout`, `type`, `empty`, `surrogate`, `too_long`, `role_flip`, `ending`, `meta`
-    (what it returned beside the text is no plain data).
+    (what it returned beside the text is no plain data); the code of a language model's fault (`http_503`,
+    `content_filter`); or what a side that knows better says of itself.
 
     >>> Fault("partner", "raised", "ValueError: no such hotel").reason
     'partner: raised: ValueError: no such hotel'
@@ -61,9 +63,16 @@ def printable(text: str) -> str:
 
 
 def from_exception(by: Side, error: Exception) -> Fault:
-    """The fault that an exception of one side's code amounts to; running out of memory is the environment's."""
+    """The fault that an exception of one side's code amounts to.
+
+    Running out of memory, and a model that cannot be reached, are the environment's.
+    """
     if isinstance(error, FaultError):
         return error.fault
+    if isinstance(error, ModelFault):
+        # An endpoint that is down is nobody's turn; a refusal or an answer cut short is the speaker's own.
+        side: Side = by if error.kind in ("refusal", "truncated") else "environment"
+        return Fault(side, error.code, printable(f"the {by}'s model: {error.what}"))
     blamed: Side = "environment" if isinstance(error, MemoryError) else by
     what = error.what if isinstance(error, UnderstudyError) else error  # The remedy stands on further lines.
     return Fault(blamed, "raised", printable(f"{type(error).__name__}: {what}"))

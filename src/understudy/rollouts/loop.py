@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from understudy.conversations import Conversation, Ending, Role, Turn
+from understudy.models.model import ModelFault
 from understudy.rollouts.faults import Fault, Side, from_exception, printable, text_fault
 from understudy.rollouts.partner import Partner, PartnerSession, PartnerTurn
 from understudy.seeds import derive_seed
@@ -23,6 +24,18 @@ class Rollout(msgspec.Struct, frozen=True, omit_defaults=True):
 
     conversation: Conversation
     fault: Fault | None = None
+
+
+class TurnLog(Protocol):
+    """Where the turns of one rollout are kept as they come: what was said before a run broke off, and what is new.
+
+    `add` returns when the turn is safe. A turn that comes with an ending is not added: it belongs to the finished
+    rollout.
+    """
+
+    @property
+    def said(self) -> tuple[Turn, ...]: ...
+    async def add(self, position: int, turn: Turn) -> None: ...
 
 
 class _Broken(Exception):
@@ -43,6 +56,7 @@ async def roll_out(
     id: str | None = None,
     provenance: Mapping[str, Any] | None = None,
     reply_timeout_s: float | None = None,
+    log: TurnLog | None = None,
 ) -> Rollout:
     """Let one simulated user talk to `partner`, at most `max_turns` turns of both sides together.
 
@@ -50,7 +64,8 @@ async def roll_out(
     it. The partner gets the topic, a seed of its own and the turns: of the user's turns role and text alone, never
     the profile, the planned intent or the user's state. Both sides get tuples. Transcripts are never edited.
     `reply_timeout_s` bounds each reply of each side. An exception of either side is recorded as its fault;
-    `KeyboardInterrupt` and cancellation pass.
+    `KeyboardInterrupt`, cancellation and a model's fault that stops the run pass. Turns that `log` holds are not
+    asked for again: both sides go on from the history, which with their seed decides what they say.
 
     >>> import asyncio
     >>> from understudy.rollouts.partners import function_partner
@@ -69,7 +84,8 @@ async def roll_out(
     plain_profile: Mapping[str, Any] | None = None
     try:
         plain_profile = _plain("user", profile)
-        ending = await _talk(simulator, profile, partner, seed, max_turns, reply_timeout_s, turns)
+        limits = (max_turns, reply_timeout_s)
+        ending = await _talk(simulator, profile, partner, seed, limits, turns, log)
     except _Broken as broken:
         fault = broken.fault
         ending = Ending("fault", fault.reason)
@@ -94,13 +110,15 @@ async def _talk(
     profile: Profile,
     partner: Partner,
     seed: int,
-    max_turns: int,
-    limit_s: float | None,
+    limits: tuple[int, float | None],
     turns: list[Turn],
+    log: TurnLog | None,
 ) -> Ending:
+    max_turns, limit_s = limits
     user, system = _start(simulator, profile, partner, seed)
-    for_partner: list[Turn] = []
-    users_turn = profile.opens
+    turns.extend(log.said if log is not None else ())
+    for_partner = [Turn("user", turn.text) if turn.role == "user" else turn for turn in turns]
+    users_turn = turns[-1].role == "assistant" if turns else profile.opens
     while len(turns) < max_turns:
         if users_turn:
             said, ending = _user_turn(await _reply("user", user, turns, limit_s), bool(turns))
@@ -113,6 +131,8 @@ async def _talk(
             for_partner.append(plain)
         if ending is not None:
             return ending
+        if log is not None and said is not None:
+            await log.add(len(turns) - 1, said)
         users_turn = not users_turn
     return Ending("limit", f"{max_turns} turns")
 
@@ -130,9 +150,7 @@ def _start(
         raise _Broken(from_exception("partner", error)) from error
 
 
-async def _reply(
-    by: Side, session: UserSession | PartnerSession, history: list[Turn], limit_s: float | None
-) -> Any:
+async def _reply(by: Side, session: UserSession | PartnerSession, history: list[Turn], limit_s: float | None) -> Any:
     clock = None
     try:
         if limit_s is None:
@@ -145,6 +163,8 @@ async def _reply(
             raise
         raise _Broken(Fault(by, "raised", "CancelledError: a task of its own was cancelled")) from error
     except Exception as error:  # third-party code: recorded as the fault of the side that spoke
+        if isinstance(error, ModelFault) and error.stops_run:
+            raise  # No further call can succeed until somebody mends something: nobody's fault, and no turn's.
         if clock is not None and clock.expired():
             raise _Broken(Fault(by, "timeout", f"no reply within {limit_s:g} s")) from error
         raise _Broken(from_exception(by, error)) from error
@@ -194,9 +214,7 @@ def _checked_ending(by: Side, role: Role, ending: Any) -> Ending | None:
 
 
 def _checked_label(by: Side, label: Any) -> str | None:
-    if label is not None and (
-        not isinstance(label, str) or label != label.encode("utf-8", "ignore").decode("utf-8")
-    ):
+    if label is not None and (not isinstance(label, str) or label != label.encode("utf-8", "ignore").decode("utf-8")):
         raise _Broken(Fault(by, "meta", "an intent or act that is no clean string"))
     clean: str | None = label
     return clean

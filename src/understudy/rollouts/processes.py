@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
@@ -17,7 +17,7 @@ from understudy.errors import SimulatorError, UnderstudyError, UsageError
 from understudy.rollouts.loop import Rollout
 from understudy.rollouts.partner import Partner
 from understudy.rollouts.partners import is_population, split_arms
-from understudy.rollouts.simulate import Job, open_job, run_range
+from understudy.rollouts.simulate import Job, open_job, run_units
 from understudy.users.opening import SimulatedUsers
 
 Settings = tuple[int, int, float | None, int]
@@ -37,9 +37,9 @@ _HERE: list[Job | UnderstudyError] = []
 
 
 def stream_from_processes(
-    users: SimulatedUsers | str, partner: Partner | str, settings: Settings, *, n: int, workers: int
+    users: SimulatedUsers | str, partner: Partner | str, settings: Settings, *, ks: Sequence[int], workers: int
 ) -> Iterator[Rollout]:
-    """The same rollouts in the same order as `run_range`, computed by `workers` processes.
+    """The same rollouts in the same order as `run_units`, computed by `workers` processes.
 
     Names are opened by freshly spawned workers. Objects cannot cross a process boundary without pickle, so workers
     inherit them by fork; where the system has no fork, they must be given by name.
@@ -61,18 +61,18 @@ def stream_from_processes(
             initargs=(users, partner, settings),
         )
         stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-        yield from _in_order(pool, n, workers)
+        yield from _in_order(pool, ks, workers)
 
 
-def _in_order(pool: ProcessPoolExecutor, n: int, workers: int) -> Iterator[Rollout]:
-    size = max(1, min(LARGEST_CHUNK, n // (workers * 8)))
-    bounds = iter([(start, min(start + size, n)) for start in range(0, n, size)])
+def _in_order(pool: ProcessPoolExecutor, ks: Sequence[int], workers: int) -> Iterator[Rollout]:
+    size = max(1, min(LARGEST_CHUNK, len(ks) // (workers * 8)))
+    chunks = iter([list(ks[start : start + size]) for start in range(0, len(ks), size)])
     ahead: deque[Future[bytes]] = deque()
     decoder = msgspec.json.Decoder(_Answer)
     try:
         while True:
-            while len(ahead) < workers * CHUNKS_AHEAD and (chunk := next(bounds, None)) is not None:
-                ahead.append(pool.submit(_work, *chunk))
+            while len(ahead) < workers * CHUNKS_AHEAD and (chunk := next(chunks, None)) is not None:
+                ahead.append(pool.submit(_work, chunk))
             if not ahead:
                 return
             answer = decoder.decode(ahead.popleft().result())
@@ -109,8 +109,8 @@ def _open(users: SimulatedUsers | str, partner: Partner | str, settings: Setting
         _HERE[:] = [error]
 
 
-def _work(start: int, stop: int) -> bytes:
+def _work(ks: list[int]) -> bytes:
     job = _HERE[0]
     if isinstance(job, UnderstudyError):
         return msgspec.json.encode(_Answer(refusal=(job.what, job.why, job.fix)))
-    return msgspec.json.encode(_Answer(tuple(run_range(job, start, stop))))
+    return msgspec.json.encode(_Answer(tuple(run_units(job, ks))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple, TypeVar
@@ -15,10 +15,11 @@ from understudy import __version__
 from understudy.conversations import Conversation, Ending
 from understudy.errors import UsageError
 from understudy.rollouts.faults import Fault, from_exception
-from understudy.rollouts.loop import MAX_TURNS, Rollout, roll_out
+from understudy.rollouts.loop import MAX_TURNS, Rollout, TurnLog, roll_out
 from understudy.rollouts.partner import Partner
 from understudy.rollouts.partners import open_partner
 from understudy.seeds import derive_seed
+from understudy.users import UserSimulator
 from understudy.users.opening import SimulatedUsers, open_users
 
 T = TypeVar("T")
@@ -131,18 +132,16 @@ def stream_rollouts(
 
     Raises `UsageError` for arguments out of range, `SimulatorError` where a worker process dies.
     """
-    _check(n=n, max_turns=max_turns, workers=workers, concurrency=concurrency, reply_timeout_s=reply_timeout_s)
+    check_limits(n=n, max_turns=max_turns, workers=workers, concurrency=concurrency, reply_timeout_s=reply_timeout_s)
     if workers > 1 and n > 1:
         from understudy.rollouts.processes import stream_from_processes
 
         settings = (seed, max_turns, reply_timeout_s, concurrency)
-        return stream_from_processes(users, partner, settings, n=n, workers=min(workers, n))
-    return run_range(open_job(users, partner, (seed, max_turns, reply_timeout_s, concurrency)), 0, n)
+        return stream_from_processes(users, partner, settings, ks=range(n), workers=min(workers, n))
+    return run_units(open_job(users, partner, (seed, max_turns, reply_timeout_s, concurrency)), range(n))
 
 
-def open_job(
-    users: SimulatedUsers | str, partner: Partner | str, settings: tuple[int, int, float | None, int]
-) -> Job:
+def open_job(users: SimulatedUsers | str, partner: Partner | str, settings: tuple[int, int, float | None, int]) -> Job:
     """Open what is given by name. The same corpus behind users and partner is fitted with the same seed."""
     seed, max_turns, reply_timeout_s, concurrency = settings
     people = open_users(users) if isinstance(users, str) else users
@@ -152,53 +151,67 @@ def open_job(
     return Job(people, system, seed, max_turns, reply_timeout_s, concurrency)
 
 
-def run_range(job: Job, start: int, stop: int) -> Iterator[Rollout]:
-    """Rollouts `start` to `stop` in order, up to `job.concurrency` of them under way."""
-    origin = {
+def origin_of(job: Job) -> dict[str, Any]:
+    """What all rollouts of a simulation have in their provenance."""
+    return {
         "generator": f"understudy {__version__}",
         "users": job.users.identity,
         "simulator": job.users.simulator().identity,
         "partner": job.partner.identity,
         "seed": job.seed,
     }
-    simulator = job.users.simulator()
 
-    async def one(k: int) -> Rollout:
-        name = f"s{job.seed}-{k:06d}"
-        provenance = {**origin, "k": k}
-        try:
-            profile = job.users.draw(k, seed=job.seed)
-        except Exception as error:  # noqa: BLE001 - third-party code: recorded as the users' fault
-            fault = from_exception("user", error)
-            return Rollout(
-                Conversation(name, (), ending=Ending("fault", fault.reason), provenance=provenance), fault
-            )
-        return await roll_out(
-            simulator,
-            profile,
-            job.partner,
-            seed=derive_seed(job.seed, "rollout", k),
-            max_turns=job.max_turns,
-            id=name,
-            provenance=provenance,
-            reply_timeout_s=job.reply_timeout_s,
-        )
 
+def name_of(seed: int, k: int) -> str:
+    """The id of rollout k.
+
+    >>> name_of(7, 12)
+    's7-000012'
+    """
+    return f"s{seed}-{k:06d}"
+
+
+async def roll_unit(
+    job: Job, origin: Mapping[str, Any], k: int, *, simulator: UserSimulator, log: TurnLog | None = None
+) -> Rollout:
+    """Rollout k of a simulation, going on from what `log` holds of it."""
+    name, provenance = name_of(job.seed, k), {**origin, "k": k}
+    try:
+        profile = job.users.draw(k, seed=job.seed)
+    except Exception as error:  # noqa: BLE001 - third-party code: recorded as the users' fault
+        fault = from_exception("user", error)
+        return Rollout(Conversation(name, (), ending=Ending("fault", fault.reason), provenance=provenance), fault)
+    return await roll_out(
+        simulator,
+        profile,
+        job.partner,
+        seed=derive_seed(job.seed, "rollout", k),
+        max_turns=job.max_turns,
+        id=name,
+        provenance=provenance,
+        reply_timeout_s=job.reply_timeout_s,
+        log=log,
+    )
+
+
+def run_units(job: Job, ks: Iterable[int]) -> Iterator[Rollout]:
+    """The rollouts `ks` in that order, up to `job.concurrency` of them under way."""
+    origin, simulator = origin_of(job), job.users.simulator()
     under_way: deque[asyncio.Task[Rollout]] = deque()
-    waiting = iter(range(start, stop))
+    waiting = iter(ks)
 
     async def next_rollout() -> Rollout | None:
         while len(under_way) < job.concurrency and (k := next(waiting, None)) is not None:
-            under_way.append(asyncio.create_task(one(k)))
+            under_way.append(asyncio.create_task(roll_unit(job, origin, k, simulator=simulator)))
         return await under_way.popleft() if under_way else None
 
-    with _event_loop() as run:
+    with event_loop() as run:
         while (rollout := run(next_rollout)) is not None:
             yield rollout
 
 
 @contextmanager
-def _event_loop() -> Iterator[Callable[[Callable[[], Any]], Any]]:
+def event_loop() -> Iterator[Callable[[Callable[[], Any]], Any]]:
     """Runs coroutine functions on one event loop: here, or in a thread where a loop runs already (a notebook)."""
     with ExitStack() as stack:
         try:
@@ -213,7 +226,8 @@ def _event_loop() -> Iterator[Callable[[Callable[[], Any]], Any]]:
         yield lambda function: thread.submit(lambda: elsewhere.run(function())).result()
 
 
-def _check(*, n: int, max_turns: int, workers: int, concurrency: int, reply_timeout_s: float | None) -> None:
+def check_limits(*, n: int, max_turns: int, workers: int, concurrency: int, reply_timeout_s: float | None) -> None:
+    """Raise `UsageError` for what cannot be counted or waited for."""
     for name, value in (("n", n), ("max_turns", max_turns), ("workers", workers), ("concurrency", concurrency)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise UsageError(

@@ -78,6 +78,7 @@ class StructuredSimulator:
     """
 
     identity = "structured/1"
+    embedded = True  # it only computes: a lost reply costs nothing but time
 
     def start(self, profile: Profile, *, seed: int) -> StructuredSession:
         return StructuredSession(profile)

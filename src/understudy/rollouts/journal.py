@@ -1,0 +1,386 @@
+"""The journal of a run: one SQLite file that holds every turn as soon as it was said, so that no kill loses it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from understudy.conversations import Conversation, Turn
+from understudy.errors import JournalError, UsageError
+from understudy.rollouts.fingerprint import plain, refuse_changes
+from understudy.rollouts.holder import Holder
+from understudy.rollouts.loop import Rollout
+from understudy.rollouts.write_ahead import damaged_bytes
+from understudy.rollouts.writer import Rows, Writer
+
+SCHEMA_VERSION = 1
+_APPLICATION = 0x554E4453  # "UNDS": what `file` and SQLite see in the header
+_TABLES = """
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE units (unit INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
+CREATE TABLE turns (unit INTEGER NOT NULL, position INTEGER NOT NULL, turn BLOB NOT NULL, sum INTEGER NOT NULL,
+    PRIMARY KEY (unit, position)) WITHOUT ROWID;
+CREATE TABLE finished (unit INTEGER PRIMARY KEY, outcome TEXT NOT NULL, turns INTEGER NOT NULL,
+    record BLOB NOT NULL, sum INTEGER NOT NULL);
+"""
+# A unit that is finished takes no more turns: whoever comes second changes nothing.
+_TURN = "INSERT OR IGNORE INTO turns SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM finished WHERE unit = ?1)"
+_FINISHED = "INSERT OR IGNORE INTO finished VALUES (?, ?, ?, ?, ?)"
+_FORGET = "DELETE FROM turns WHERE unit = ? AND unit NOT IN (SELECT unit FROM finished)"
+ACCEPTED = "accepted"
+
+
+class Finished(NamedTuple):
+    """A finished unit, as it was recorded."""
+
+    unit: int
+    outcome: str
+    rollout: Rollout
+
+
+class Journal:
+    """Every planned unit of a run, its turns as they come, its ending or fault; at most one process writes it.
+
+    A turn is on disk (WAL, `synchronous=FULL`) before `add_turn` returns, and a finished unit before `finish` does.
+    What is waiting while one commit is under way goes into the next, so that many units at a time share its cost. A
+    unit is finished once: a second record of it is ignored. Rows carry a checksum.
+
+    >>> import asyncio, tempfile
+    >>> from understudy.conversations import Ending
+    >>> file = Path(tempfile.mkdtemp(), "run.journal")
+    >>> with Journal.create(file, settings={"seed": 1}, ids=["a", "b"]) as journal:
+    ...     asyncio.run(journal.add_turn(0, 0, Turn("user", "hi")))
+    >>> with Journal.resume(file, settings={"seed": 1}) as journal:
+    ...     journal.missing(), [turn.text for turn in journal.said(0)]
+    ([0, 1], ['hi'])
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, holder: Holder, notes: Sequence[str]) -> None:
+        self.path = path
+        self.notes = tuple(notes)
+        self._connection = connection
+        self._holder = holder
+        self._writer: Writer | None = None
+        self._open = True
+
+    @classmethod
+    def create(cls, path: Path, *, settings: Mapping[str, Any], ids: Iterable[str]) -> Journal:
+        """Begin the journal of a run with all that is planned. Raises `UsageError` where there is one already."""
+        if path.exists():
+            raise UsageError(
+                f"{path} holds a run already",
+                why="what it holds would be lost",
+                fix=f"add --resume to go on with it, or remove {path} to begin afresh",
+            )
+        draft = path.with_name(path.name + ".new")
+        draft.unlink(missing_ok=True)
+        try:
+            with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                for statement in filter(None, map(str.strip, _TABLES.split(";"))):
+                    connection.execute(statement)
+                text = msgspec.json.encode(plain(settings)).decode()
+                connection.execute("INSERT INTO settings VALUES ('settings', ?)", (text,))
+                connection.executemany("INSERT INTO units VALUES (?, ?)", enumerate(ids))
+                connection.execute(f"PRAGMA application_id={_APPLICATION}")
+                connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+                connection.execute("COMMIT")
+            os.link(draft, path)  # Fails where a file of that name has come up in the meantime.
+        except sqlite3.Error as error:
+            raise _refused(path, error) from error
+        finally:
+            draft.unlink(missing_ok=True)
+        return cls.resume(path)
+
+    @classmethod
+    def resume(cls, path: Path, *, settings: Mapping[str, Any] | None = None) -> Journal:
+        """Open the journal of a run that was begun, by whoever began it, and check that it is whole.
+
+        Raises `JournalError` where another process holds it, where it is damaged, and where `settings` are given and
+        differ from those it was begun with, naming each field.
+        """
+        if not path.is_file():
+            raise UsageError(
+                f"there is no journal {path}",
+                why="only a run that was begun, and is not finished, can go on",
+                fix="leave out --resume to begin it, or check --out",
+            )
+        with Holder.of(path) as holder:
+            torn = damaged_bytes(path.with_name(path.name + "-wal"))
+            connection = _connect(path, holder)
+            try:
+                _check(path, connection)
+                if settings is not None:
+                    refuse_changes(_settings(connection), settings, where=str(path))
+            except BaseException as error:
+                connection.close()
+                if isinstance(error, sqlite3.Error):
+                    raise _refused(path, error) from error
+                raise
+            notes = list(holder.notes)
+            if torn:
+                notes.append(
+                    f"{path}: the last {torn:,} bytes of its log are torn: the writes that were under way when it "
+                    "stopped are made again"
+                )
+            holder.keep()
+            return cls(path, connection, holder, notes)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what is waiting, then let go of the file. A second time does nothing."""
+        if not self._open:
+            return
+        self._open = False
+        try:
+            self.settle()
+        finally:
+            self._connection.close()
+            self._holder.release()
+
+    def settle(self) -> None:
+        """Write what is waiting; what `add_turn` and `finish` were given is on disk, whoever waited or not."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+    def remove(self) -> None:
+        """Close, and delete the file: everything in it is elsewhere."""
+        self.close()
+        for suffix in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the run was begun with."""
+        return _settings(self._connection)
+
+    @property
+    def planned(self) -> int:
+        return int(self._one("SELECT count(*) FROM units"))
+
+    @property
+    def finished(self) -> int:
+        return int(self._one("SELECT count(*) FROM finished"))
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """Finished units by outcome, the commonest first: `accepted`, or the side and kind of the fault."""
+        rows = self._rows("SELECT outcome, count(*) FROM finished GROUP BY outcome ORDER BY 2 DESC, 1")
+        return {str(outcome): int(count) for outcome, count in rows}
+
+    def missing(self) -> list[int]:
+        """The units that are planned and not finished, in order."""
+        query = "SELECT unit FROM units WHERE unit NOT IN (SELECT unit FROM finished) ORDER BY unit"
+        return [int(unit) for (unit,) in self._rows(query)]
+
+    def id_of(self, unit: int) -> str:
+        return str(self._one("SELECT id FROM units WHERE unit = ?", (unit,)))
+
+    def said(self, unit: int) -> tuple[Turn, ...]:
+        """The turns of a unit that are on disk."""
+        rows = self._rows("SELECT position, turn, sum FROM turns WHERE unit = ? ORDER BY position", (unit,))
+        turns = []
+        for position, (stored, turn, checksum) in enumerate(rows):
+            if stored != position or zlib.crc32(turn) != checksum:
+                raise self._damaged(f"turn {position} of unit {unit}")
+            turns.append(msgspec.json.decode(turn, type=Turn))
+        return tuple(turns)
+
+    def begun(self) -> list[int]:
+        """The units with turns that are not finished: where a run that was stopped goes on."""
+        query = "SELECT DISTINCT unit FROM turns WHERE unit NOT IN (SELECT unit FROM finished) ORDER BY unit"
+        return [int(unit) for (unit,) in self._rows(query)]
+
+    async def add_turn(self, unit: int, position: int, turn: Turn) -> None:
+        """Keep a turn; returns when it is on disk."""
+        await self._write([(_TURN, _turn_row(unit, position, turn))])
+
+    async def finish(self, unit: int, rollout: Rollout, *, outcome: str | None = None) -> None:
+        """Keep a finished unit whole; returns when it is on disk. Turns that were kept before are not written again.
+
+        `outcome` says what became of it where it is neither accepted nor a fault.
+        """
+        await self._write(_finished_rows(unit, rollout, outcome))
+
+    def finish_soon(self, unit: int, rollout: Rollout) -> None:
+        """Keep a finished unit with the next commit, without waiting: for what only has to be computed again."""
+        if self._writer is None:
+            self._writer = Writer(self._commit)
+        self._writer.put([(_FORGET, (unit,)), *_finished_rows(unit, rollout, None)])
+        if self._writer.failure is not None:
+            raise self._writer.failure
+
+    def record(self, done: Iterable[tuple[int, Rollout]]) -> None:
+        """Keep units that were begun and finished elsewhere, in one commit. Not while `add_turn` may run."""
+        rows: Rows = []
+        for unit, rollout in done:
+            rows += [(_FORGET, (unit,)), *_finished_rows(unit, rollout, None)]
+        self._commit(rows)
+
+    def merge(self, other: Journal) -> None:
+        """Take over, in one commit, what another journal of the same run holds.
+
+        What is finished here stays as it is. Of a unit that neither has finished, the turns of `other` are taken
+        where they go on from those here: turns of two attempts never mix.
+        """
+        rows: Rows = []
+        for unit, outcome, rollout in other.entries():
+            rows += [(_FORGET, (unit,)), *_finished_rows(unit, rollout, outcome)]
+        finished = {unit for (unit,) in self._rows("SELECT unit FROM finished")}
+        for unit in other.begun():
+            here, there = self.said(unit), other.said(unit)
+            if unit not in finished and there[: len(here)] == here:
+                rows += [(_TURN, _turn_row(unit, k, turn)) for k, turn in enumerate(there)]
+        self._commit(rows)
+
+    def rollouts(self) -> Iterator[Rollout]:
+        """The finished rollouts in the order of their ids, one at a time."""
+        return (done.rollout for done in self.entries())
+
+    def entries(self) -> Iterator[Finished]:
+        """The finished units in the order of their ids, one at a time. Raises `JournalError` at a damaged row."""
+        query = "SELECT f.* FROM units u JOIN finished f ON f.unit = u.unit ORDER BY u.id"
+        with closing(self._connection.execute(query)) as cursor:
+            for unit, outcome, length, record, checksum in cursor:
+                turns = self.said(unit)
+                if len(turns) != length or zlib.crc32(record) != checksum:
+                    raise self._damaged(f"unit {unit}")
+                bare = msgspec.json.decode(record, type=Rollout)
+                whole = msgspec.structs.replace(bare.conversation, turns=turns)
+                yield Finished(unit, outcome, msgspec.structs.replace(bare, conversation=whole))
+
+    async def _write(self, rows: Rows) -> None:
+        if self._writer is None:
+            self._writer = Writer(self._commit)
+        await asyncio.wrap_future(self._writer.put(rows))
+
+    def _commit(self, rows: Rows) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for statement, values in rows:
+                self._connection.execute(statement, values)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise _refused(self.path, error) from error
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        return self._connection.execute(query, values).fetchall()
+
+    def _one(self, query: str, values: Sequence[Any] = ()) -> Any:
+        row = self._connection.execute(query, values).fetchone()
+        if row is None:
+            raise KeyError(values)
+        return row[0]
+
+    def _damaged(self, what: str) -> JournalError:
+        return _broken(self.path, f"{what} is not as it was written")
+
+
+class UnitLog(NamedTuple):
+    """The `TurnLog` of one unit of a journal."""
+
+    journal: Journal
+    unit: int
+    said: tuple[Turn, ...]
+
+    async def add(self, position: int, turn: Turn) -> None:
+        await self.journal.add_turn(self.unit, position, turn)
+
+
+def outcome_of(rollout: Rollout) -> str:
+    """`accepted`, or `side: kind` of the fault."""
+    return ACCEPTED if rollout.fault is None else f"{rollout.fault.by}: {rollout.fault.kind}"
+
+
+def _turn_row(unit: int, position: int, turn: Turn) -> tuple[Any, ...]:
+    data = msgspec.json.encode(turn)
+    return unit, position, data, zlib.crc32(data)
+
+
+def _finished_rows(unit: int, rollout: Rollout, outcome: str | None) -> Rows:
+    talk: Conversation = rollout.conversation
+    bare = msgspec.structs.replace(rollout, conversation=msgspec.structs.replace(talk, turns=()))
+    data = msgspec.json.encode(bare)
+    row = (unit, outcome or outcome_of(rollout), len(talk.turns), data, zlib.crc32(data))
+    return [*((_TURN, _turn_row(unit, k, turn)) for k, turn in enumerate(talk.turns)), (_FINISHED, row)]
+
+
+def _connect(path: Path, holder: Holder) -> sqlite3.Connection:
+    """The one connection to the file. It is locked for as long as the connection lives, and by the system only, so
+    that a process that was killed leaves no lock behind."""
+    connection = sqlite3.connect(path, timeout=0.5, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        connection.close()
+        if "locked" in str(error):
+            raise holder.in_use() from error
+        raise _refused(path, error) from error
+    holder.claim()
+    return connection
+
+
+def _check(path: Path, connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
+        raise _broken(path, "it is no journal of understudy, or not all of it was written")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version != SCHEMA_VERSION:
+        raise JournalError(
+            f"{path} was written by another version of understudy (journal version {version})",
+            why=f"this version reads journal version {SCHEMA_VERSION}",
+            fix="go on with the version of understudy that began the run",
+        )
+    told = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)").fetchall()]
+    if told != ["ok"]:
+        raise _broken(path, "; ".join(told))
+
+
+def _settings(connection: sqlite3.Connection) -> dict[str, Any]:
+    found = connection.execute("SELECT value FROM settings WHERE name = 'settings'").fetchone()
+    settings: dict[str, Any] = msgspec.json.decode(found[0])
+    return settings
+
+
+def _broken(path: Path, what: str) -> JournalError:
+    return JournalError(
+        f"{path} is damaged: {what}",
+        why="what it held cannot be trusted, and nothing of it was changed or exported",
+        fix=f"restore {path} from a copy, or remove it and begin the run again",
+    )
+
+
+def _refused(path: Path, error: sqlite3.Error) -> JournalError:
+    text = str(error)
+    if "full" in text or "disk I/O" in text:
+        return JournalError(
+            f"{path} cannot be written: {text}",
+            why="the disk is full or failing; everything that was reported as done is on it",
+            fix="free some space, then go on with --resume",
+        )
+    if "readonly" in text or "unable to open" in text:
+        return JournalError(
+            f"{path} cannot be opened for writing: {text}",
+            why="every turn is written there before the next one is asked for",
+            fix="change the permissions, or write to another --out",
+        )
+    return _broken(path, text)
