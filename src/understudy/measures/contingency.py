@@ -15,6 +15,8 @@ from understudy.measures.turn_words import turn_space
 if TYPE_CHECKING:
     import polars as pl
 
+EARLIER = 4
+
 
 class Replies(NamedTuple):
     """User turns of both sides, real first, one entry a turn.
@@ -55,52 +57,50 @@ def replies(real: Corpus, synthetic: Corpus) -> Replies:
 
 
 def contingencies(real: Corpus, synthetic: Corpus) -> tuple[Floats, Floats]:
-    """How much more does each user turn share with the partner turn before it than with the partner's other turns?
+    """How much more does each user turn share with the partner turn before it than with the partner's earlier turns?
 
     Two arrays over the user turns, real first: in words, `sum of idf of shared words / sum of idf of the turn's
     words`, in [-1, 1]; in content, the cosine of TF-IDF/SVD vectors, in [-2, 2]. Each is the value for the turn
-    just before minus the mean over the partner's other turns in the same conversation: topic, style and
-    vocabulary cancel and what stays is taking up. nan: no partner turn directly before, no other partner turn, or
-    no content word. Replies moved in from other
-    conversations give about 0.
+    just before minus the mean over up to four partner turns before that one: topic, style and vocabulary cancel
+    and what stays is taking up. Later partner turns are no reference, since they answer this very turn. Replies
+    moved in from other conversations give about 0. nan: no partner turn directly before, no earlier one, or no
+    content word.
 
     >>> from understudy.conversations import Conversation, Turn
     >>> asked, said = ("Any food?", "Which area?"), ("thai food", "any area")
     >>> turns = [Turn(*t) for a, u in zip(asked, said) for t in (("assistant", a), ("user", u))]
     >>> talk = Corpus([Conversation("a", tuple(turns))])
     >>> contingencies(talk, talk)[0].round(2).tolist()
-    [0.43, 1.0, 0.43, 1.0]
+    [nan, 1.0, nan, 1.0]
     """
     from scipy import sparse
 
     space = turn_space(real, synthetic)
     turns = replies(real, synthetic)
     is_user = np.concatenate([c.turns["is_user"].to_numpy() for c in (real, synthetic)])
-    talk = np.concatenate(
-        [
-            real.turns["conversation"].to_numpy().astype(np.int64),
-            synthetic.turns["conversation"].to_numpy().astype(np.int64) + len(real),
-        ]
-    )
+    talk = np.concatenate([c.turns["conversation"].to_numpy().astype(np.int64) for c in (real, synthetic)])
+    talk[real.turns.height :] += len(real)
     partners = np.flatnonzero(~is_user)
-    total = len(real) + len(synthetic)
-    members = sparse.csr_matrix((np.ones(len(partners), np.float32), (talk[partners], partners)), (total, len(talk)))
-    others = np.bincount(talk[partners], minlength=total)[turns.conversation] - 1.0
-    usable = (turns.asked >= 0) & (others >= 1)
-    row, asked, where = turns.row[usable], turns.asked[usable], turns.conversation[usable]
+    replied = np.flatnonzero(turns.asked >= 0)
+    at = np.searchsorted(partners, turns.asked[replied])
+    # One row a reply: 1 at the turn replied to, -1/k at each of the k earlier ones.
+    entries = [(np.arange(len(replied)), turns.asked[replied])]
+    for back in range(1, EARLIER + 1):
+        which = np.flatnonzero(at >= back)
+        which = which[talk[partners[at[which] - back]] == turns.conversation[replied[which]]]
+        entries.append((which, partners[at[which] - back]))
+    line, column = (np.concatenate(x) for x in zip(*entries, strict=True))
+    earlier = np.bincount(line, minlength=len(replied)) - 1.0
+    weight = np.where(np.arange(len(line)) < len(replied), 1.0, -1.0 / np.maximum(earlier[line], 1))
+    contrast = sparse.csr_matrix((weight.astype(np.float32), (line, column)), (len(replied), len(talk)))
+    own = space.rare[turns.row[replied]]
+    total = np.asarray(own.sum(axis=1)).ravel()
+    seen = np.where((earlier > 0) & (total > 0), 1.0, np.nan)
+    words = np.asarray(own.multiply(contrast @ space.rare.sign()).sum(axis=1)).ravel() * seen / np.maximum(total, 1e-9)
+    content = np.einsum("ij,ij->i", space.meaning[turns.row[replied]], contrast @ space.meaning) * seen
     found = []
-    present = space.rare.sign()
-    own = space.rare[row]
-    size = np.asarray(own.sum(axis=1)).ravel()
-    before = np.asarray(own.multiply(present[asked]).sum(axis=1)).ravel()
-    everywhere = np.asarray(own.multiply((members @ present)[where]).sum(axis=1)).ravel()
-    words = (before - (everywhere - before) / others[usable]) / np.where(size > 0, size, np.nan)
-    vector = space.meaning[row]
-    near = np.einsum("ij,ij->i", vector, space.meaning[asked])
-    everywhere = np.einsum("ij,ij->i", vector, np.asarray(members @ space.meaning)[where])
-    content = np.where(size > 0, near - (everywhere - near) / others[usable], np.nan)
     for value in (words, content):
-        whole: Floats = np.full(len(usable), np.nan)
-        whole[usable] = value
+        whole: Floats = np.full(len(turns.asked), np.nan)
+        whole[replied] = value
         found.append(whole)
     return found[0], found[1]

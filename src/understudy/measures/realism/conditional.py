@@ -52,8 +52,8 @@ ASKS = {
     "response_length": "P(length of the turn | whether the partner asked)",
     "echo": "P(share of the partner's words said back | partner act)",
     "leaving": "hazard of leaving after the k-th user turn",
-    "uptake": "words shared with the partner turn just before, beyond those shared with the other partner turns",
-    "uptake_meaning": "similarity in content to the partner turn just before, beyond that to its other turns",
+    "uptake": "words shared with the partner turn just before, beyond those shared with its earlier turns",
+    "uptake_meaning": "similarity in content to the partner turn just before, beyond that to its earlier turns",
 }
 
 
@@ -162,7 +162,7 @@ def _build(real: Corpus, synthetic: Corpus, unit: Labels) -> _Built:
         side = [int((known < unit[len(real)]).sum()), int((known >= unit[len(real)]).sum())]
         if min(side) < SUPPORT:
             missing[name] = (
-                f"turns between two partner turns or more, with content words: {side[0]} real and {side[1]} "
+                f"turns after two partner turns or more, with content words: {side[0]} real and {side[1]} "
                 f"synthetic unit(s); at least {SUPPORT} a side are needed"
             )
             continue
@@ -303,10 +303,10 @@ def conditional(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, pe
     >>> people, shuffled = ("thai food", "central area", "low price"), ("low price", "thai food", "central area")
     >>> m = conditional(side(people), side(shuffled), rng=np.random.default_rng(0), permutations=99)
     >>> m.p_value, [round(p.value, 2) for p in m.parts if p.name == "realism.conditional.uptake"]
-    (0.01, [-0.64])
+    (0.01, [-0.75])
 
     Source: adjacency pairs, doi:10.2307/412243; uptake as overlap beyond chance, after arXiv:2106.03873.
-    Differences: (1) the reference for overlap is the same partner's other turns, so topic and style cancel; (2) no
+    Differences: (1) the reference for overlap is the same partner's earlier turns, so topic and style cancel; (2) no
     trained model; (3) tests by unit and a real-vs-real floor.
     """
     pooled = pool(real, synthetic)
