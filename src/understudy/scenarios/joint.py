@@ -178,7 +178,7 @@ def _component(
 
 def _weights(table: Mapping[str, float], levels: tuple[str, ...]) -> Floats:
     weights: Floats = np.array([table.get(level, 0.0) for level in levels], dtype=float)
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def _along(weights: Floats, axis: int, axes: int) -> Floats:

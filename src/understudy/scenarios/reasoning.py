@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextvars import ContextVar
 from typing import NamedTuple
+
+import msgspec
+
+from understudy.models.model import Completion, LanguageModel, Request, TransientFault, close_model
 
 _TAG = r"(?:think|thinking|thought|thoughts|reasoning|cot|scratchpad|analysis)"
 _BLOCK = re.compile(rf"<(?P<tag>{_TAG})>(?P<body>.*?)</(?P=tag)>", re.DOTALL | re.IGNORECASE)
@@ -41,3 +46,52 @@ def split_reasoning(text: str) -> Apart:
     if left is not None:
         raise ReasoningError(f"{left[0]!r} has no partner")
     return Apart(rest.strip() if parts else text, "\n".join(part for part in parts if part))
+
+
+NOTES: ContextVar[list[str] | None] = ContextVar("understudy_reasoning", default=None)
+
+
+class ReasoningApart:
+    """A model whose answers come without reasoning; the reasoning goes to the list in `NOTES`, if one is set.
+
+    An answer that cannot be parted, or has nothing else in it, is a fault.
+
+    >>> import asyncio
+    >>> from understudy.models.model import Message, Request
+    >>> from understudy.models.scripted import Scripted
+    >>> model = ReasoningApart(Scripted(["<think>short</think>ok"]))
+    >>> asyncio.run(model.complete(Request((Message("user", "hi"),)))).text
+    'ok'
+    """
+
+    def __init__(self, model: LanguageModel) -> None:
+        self._model = model
+        self.identity = model.identity
+
+    async def complete(self, request: Request) -> Completion:
+        """The wrapped model's answer, less its reasoning."""
+        answer = await self._model.complete(request)
+        try:
+            apart = split_reasoning(answer.text)
+        except ReasoningError as error:
+            raise _unusable("reasoning_open", str(error), answer) from error
+        if not apart.text.strip():
+            raise _unusable("reasoning_only", "the answer holds reasoning and nothing to say", answer)
+        notes = NOTES.get()
+        if apart.reasoning and notes is not None:
+            notes.append(apart.reasoning)
+        return msgspec.structs.replace(answer, text=apart.text)
+
+    async def aclose(self) -> None:
+        """Close the wrapped model."""
+        await close_model(self._model)
+
+
+def _unusable(code: str, what: str, answer: Completion) -> TransientFault:
+    return TransientFault(
+        code,
+        what,
+        why="reasoning in a dialogue would be taken for speech",
+        fix="raise max_tokens so that the model comes to an end, or turn its reasoning off",
+        usage=answer.usage,
+    )
