@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 from weakref import WeakSet, WeakValueDictionary
@@ -13,12 +14,13 @@ from understudy.models.concurrency import Limiter
 
 if TYPE_CHECKING:
     import aiohttp
+    import yarl
 
 KEEP_ALIVE_S = 30.0
 
 
 class Timeouts(NamedTuple):
-    """Seconds to connect, without a byte, and for the whole call."""
+    """Seconds to connect, without a byte of a stream, and for the whole call."""
 
     connect: float = 10.0
     idle: float = 120.0
@@ -36,7 +38,7 @@ class Account:
         path = parts.path.rstrip("/")
         digest = "?" + hashlib.blake2b(parts.query.encode(), digest_size=4).hexdigest() if parts.query else ""
         self.name = urlunsplit((parts.scheme, parts.netloc, path, "", "")) + digest
-        self.url = urlunsplit((parts.scheme, parts.netloc, path + "/chat/completions", parts.query, ""))
+        self._url = urlunsplit((parts.scheme, parts.netloc, path + "/chat/completions", parts.query, ""))
         self.limiter = Limiter(name=self.name)
         self.members: WeakSet[object] = WeakSet()
         self._key = key
@@ -54,13 +56,20 @@ class Account:
                 text = text.replace(secret, "***")
         return text
 
+    @cached_property
+    def url(self) -> yarl.URL:
+        """Where chat completions are asked for, query included: not for logs."""
+        import yarl
+
+        return yarl.URL(self._url)
+
     def session(self) -> aiohttp.ClientSession:
         """The pool of connections on the running loop; a loop that is over took its connections along."""
         loop = asyncio.get_running_loop()
         if self._session is None or self._session.closed or self._loop is not loop:
             import aiohttp
 
-            headers = {"Accept-Encoding": "identity", "User-Agent": "understudy"}
+            headers = {"Accept-Encoding": "identity", "User-Agent": "understudy", "Content-Type": "application/json"}
             if self._key:
                 headers["Authorization"] = f"Bearer {self._key}"
             self._session = aiohttp.ClientSession(

@@ -228,9 +228,7 @@ def _objection(text: Any, reason: Any, refusal: Any, tool_call: bool, usage: Usa
     if reason is None:
         return broken("no_finish_reason", "the answer has no finish_reason", usage=usage)
     if reason not in _STOPPED:
-        return broken(
-            "unknown_finish", f"the answer ended for an unknown reason ({str(reason)[:60]!r})", usage=usage
-        )
+        return broken("unknown_finish", f"the answer ended for an unknown reason ({str(reason)[:60]!r})", usage=usage)
     if text is None:
         return broken("null", "the answer's content is null", usage=usage)
     if not isinstance(text, str):

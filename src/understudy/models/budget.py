@@ -249,6 +249,9 @@ def worst_input_tokens(request: Request) -> int:
     >>> worst_input_tokens(Request((Message("user", "Grüße"),)))
     279
     """
-    text = sum(len(m.content.encode("utf-8", "replace")) + _TOKENS_PER_MESSAGE for m in request.messages)
+    text = _TOKENS_PER_MESSAGE * len(request.messages)
+    for message in request.messages:
+        content = message.content
+        text += len(content) if content.isascii() else len(content.encode("utf-8", "replace"))
     schema = 0 if request.response_schema is None else len(msgspec.json.encode(request.response_schema))
     return text + schema + _TOKENS_PER_REQUEST

@@ -103,9 +103,7 @@ class Cached:
     def _put(self, key: str, completion: Completion) -> None:
         answer = msgspec.json.encode(completion)
         try:
-            self._file.execute(
-                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (key, answer, _digest(key, answer))
-            )
+            self._file.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (key, answer, _digest(key, answer)))
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 

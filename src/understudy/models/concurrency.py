@@ -17,9 +17,22 @@ _EXPLORING = 1.25
 _CUT = 0.85
 _CUT_AGAIN = 0.7
 _CLOSER = 0.05
-_COOLDOWN_S = 2.0
-# Clean calls before a limit that was once too high is tried again: what keeps rejected calls rare.
-_PATIENCE = 150
+_GOOD = 0.97
+# After a cut no call goes out for a mean latency: an empty token bucket fills up again. A pause must be worth it:
+# the next one comes this many times its length later at the earliest.
+_PAUSE = 1.0
+_PAUSE_WORTH = 30.0
+_SHORT_WAIT = 4.0
+LONGEST_PAUSE_S = 60.0
+_SMOOTHING = 0.1
+# Clean calls before a limit that was too high is tried again. Each time that it proves too high, they double, up to
+# a number that keeps rejected calls rare.
+_PATIENCE = 16.0
+_MOST_PATIENCE = 100.0
+# A call turned away after so many clean ones at this limit is chance: a pause is enough.
+_TOLERATED = 40
+_HELD_ROUNDS = 3
+_SAME_CEILING = 1.3
 _SERVER_ERROR_COST = 4
 
 
@@ -27,6 +40,7 @@ class Slot(NamedTuple):
     """Leave to make one call; `epoch` counts the cuts before it."""
 
     epoch: int
+    started: float
 
 
 class Throttle(NamedTuple):
@@ -42,25 +56,36 @@ class Limiter:
     """Additive increase, multiplicative decrease, on the running loop's clock.
 
     Starts at two calls and doubles each clean round (slow start). A call turned away for its rate (429) cuts the
-    limit once: others of the same cascade, sent before the cut, change nothing; one sent after it also stops all
-    calls for as long as its Retry-After says. Growth needs a full limit and mostly clean calls; server errors hold
-    it up and never cut. Near the limit that was too high last time it waits for many clean calls before it tries
-    again; when that holds, it explores in larger steps, so that capacity that came back is found.
+    limit once and holds all calls back for a moment; others of the same cascade, sent before the cut, change
+    nothing. One sent after it makes the pause as long as its Retry-After says. Growth needs a full limit and mostly
+    clean calls; server errors hold it up and never cut. Near the limit that was too high last time, the limiter
+    waits before it tries again, longer each time; when the limit holds, it explores in larger steps, so that
+    capacity that came back is found.
     """
 
-    def __init__(self, *, name: str = "", most: int = MOST, start: int = START) -> None:
+    def __init__(
+        self,
+        *,
+        name: str = "",
+        most: int = MOST,
+        start: int = START,
+        longest_pause_s: float = LONGEST_PAUSE_S,
+    ) -> None:
         self.name = name
         self.most = most
+        self.longest_pause_s = longest_pause_s
         self.cuts = 0
         self._limit = float(min(start, most))
         self._gain = _DOUBLING
         self._ceiling: float | None = None
+        self._patience = _PATIENCE
         self._clean = 0
         self._clean_since_cut = 0
         self._in_flight = 0
-        self._cooldown_until = 0.0
+        self._latency_s = 0.0
+        self._probe_from = 0.0
         self._closed_until = 0.0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[Slot]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
         self._last = "starting up"
 
@@ -89,11 +114,11 @@ class Limiter:
         """Wait for a slot; first come, first served. Give it back with `release`."""
         loop = asyncio.get_running_loop()
         if self._waiting or self._in_flight >= self.limit or loop.time() < self._closed_until:
-            future: asyncio.Future[None] = loop.create_future()
+            future: asyncio.Future[Slot] = loop.create_future()
             self._waiting.append(future)
             self._admit(loop)
             try:
-                await future
+                return await future
             except asyncio.CancelledError:
                 if future.cancelled():
                     self._waiting = deque(f for f in self._waiting if f is not future)
@@ -101,22 +126,24 @@ class Limiter:
                     self._in_flight -= 1
                     self._admit(loop)
                 raise
-        else:
-            self._in_flight += 1
-        return Slot(self.cuts)
+        self._in_flight += 1
+        return Slot(self.cuts, loop.time())
 
     def release(self, slot: Slot, fault: ModelFault | None) -> None:
         """Give the slot back and learn from how the call went."""
         loop = asyncio.get_running_loop()
+        now = loop.time()
         saturated = bool(self._waiting) or self._in_flight >= _SATURATED * self.limit
         self._in_flight -= 1
         if fault is None or fault.kind in ("refusal", "truncated"):
-            if saturated:
+            took = now - slot.started
+            self._latency_s += (took - self._latency_s) * (_SMOOTHING if self._latency_s else 1.0)
+            if saturated and slot.epoch == self.cuts:
                 self._clean += 1
                 self._clean_since_cut += 1
-                self._grow(loop.time())
+                self._grow(now)
         elif fault.kind == "rate_limit":
-            self._turned_away(slot, fault, loop.time())
+            self._turned_away(slot, fault.retry_after or 0.0, now)
         elif fault.kind == "transient":
             self._clean = max(0, self._clean - _SERVER_ERROR_COST)
             self._last = "errors of the server or the network: not growing"
@@ -127,41 +154,47 @@ class Limiter:
         self._in_flight -= 1
         self._admit(asyncio.get_running_loop())
 
-    def _turned_away(self, slot: Slot, fault: ModelFault, now: float) -> None:
-        wait = fault.retry_after or 0.0
-        self._cooldown_until = max(self._cooldown_until, now + max(_COOLDOWN_S, wait))
+    def _turned_away(self, slot: Slot, wait: float, now: float) -> None:
         if slot.epoch < self.cuts:  # Sent before the last cut: the same cascade.
             return
-        before = self._limit = min(self._limit, float(self.most))
+        before = min(self._limit, float(self.most))
         settled = self._clean_since_cut >= before
-        if self.cuts and not settled:  # Even the cut limit is turned away: the account is closed for now.
-            self._closed_until = max(self._closed_until, now + wait)
-        factor = 1 / self._gain if self._ceiling is None else _CUT if settled else _CUT_AGAIN
+        ceiling, self._ceiling = self._ceiling, before
+        known = ceiling is not None and 1 / _SAME_CEILING <= before / ceiling <= _SAME_CEILING
+        self._patience = min(_MOST_PATIENCE, 2 * self._patience) if known else _PATIENCE
+        if self._clean >= _TOLERATED:
+            factor, self._ceiling = 1.0, before + 1
+        else:
+            factor = 1 / self._gain if ceiling is None else _CUT if settled else _CUT_AGAIN
         self._limit = max(1.0, before * factor)
-        self._ceiling = before
         self._gain = _EXPLORING
+        # A long wait is believed only when the cut did not help: it may be meant for this one call.
+        believed = wait if not settled or wait <= _SHORT_WAIT * self._latency_s else 0.0
+        pause = min(max(_PAUSE * self._latency_s, believed), self.longest_pause_s)
+        self._closed_until = max(self._closed_until, now + pause)
+        self._probe_from = self._closed_until + _PAUSE_WORTH * pause * self._patience / _MOST_PATIENCE
         self._clean = self._clean_since_cut = 0
         self.cuts += 1
         self._last = f"rate limited (429): cut from {int(before)}"
 
     def _grow(self, now: float) -> None:
-        if now < self._cooldown_until or self._limit >= self.most:
+        if self._limit >= self.most:
             return
         ceiling = self._ceiling
         if ceiling is None:
             if self._clean >= self._limit:
-                self._step(max(self._limit * self._gain, self._limit + 1), "starting up")
+                self._step(max(self._limit * self._gain, self._limit + 1), self._last)
             return
-        good = max(1.0, min(ceiling - 1, ceiling * 0.97))
+        good = max(1.0, min(ceiling - 1, ceiling * _GOOD))
         if self._limit < good:
             if self._clean >= self._limit:
                 self._step(min(good, self._limit + max(1.0, self._limit * _CLOSER)), "recovering after a 429")
-        elif self._clean >= max(_PATIENCE, 3 * self._limit):
-            if self._limit >= ceiling:  # What was too much once holds now: there is more than before.
-                self._ceiling = None
+        elif self._limit >= ceiling:
+            if self._clean >= max(_PATIENCE, _HELD_ROUNDS * self._limit):
+                self._ceiling = None  # What was too much once holds now: there is more than before.
                 self._step(max(self._limit * self._gain, self._limit + 1), "exploring")
-            else:
-                self._step(max(ceiling, self._limit + 1), "trying one more")
+        elif self._clean >= max(self._patience, _HELD_ROUNDS * self._limit) and now >= self._probe_from:
+            self._step(max(ceiling, self._limit + 1), "trying one more")
 
     def _step(self, limit: float, why: str) -> None:
         self._limit = min(limit, float(self.most))
@@ -179,7 +212,7 @@ class Limiter:
             future = self._waiting.popleft()
             if not future.done():
                 self._in_flight += 1
-                future.set_result(None)
+                future.set_result(Slot(self.cuts, loop.time()))  # Stamped now: it may run after a cut.
 
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
         self._alarm = None

@@ -84,7 +84,10 @@ class Endpoint:
 
         if self._timeout is None:
             connect, idle, total = self._timeouts
-            self._timeout = aiohttp.ClientTimeout(total=total, sock_connect=connect, sock_read=idle)
+            # An answer that is not streamed comes in one piece when it is done: silence before it means nothing.
+            self._timeout = aiohttp.ClientTimeout(
+                total=total, sock_connect=connect, sock_read=idle if self._stream else None
+            )
         try:
             body = self.body(request)
         except UnicodeEncodeError as error:
@@ -99,7 +102,6 @@ class Endpoint:
             async with self.account.session().post(
                 self.account.url,
                 data=body,
-                headers={"Content-Type": "application/json"},
                 allow_redirects=False,
                 timeout=self._timeout,
             ) as response:
@@ -110,9 +112,7 @@ class Endpoint:
     async def _read(self, response: aiohttp.ClientResponse) -> Completion:
         if response.status != 200:
             body = await response.content.read(_ERROR_BYTES)
-            fault = status_fault(
-                response.status, response.headers, body, now=time.time(), scrub=self.account.scrub
-            )
+            fault = status_fault(response.status, response.headers, body, now=time.time(), scrub=self.account.scrub)
             raise self._length_renamed(fault) or fault
         kind = response.content_type
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":

@@ -33,9 +33,7 @@ class Status(NamedTuple):
 class OpenModel:
     """A model under its policies: recording, cache, retry, limiter, breaker, budget, the model itself."""
 
-    def __init__(
-        self, model: LanguageModel, retrying: Retrying, breaker: Breaker, limiter: Limiter | None
-    ) -> None:
+    def __init__(self, model: LanguageModel, retrying: Retrying, breaker: Breaker, limiter: Limiter | None) -> None:
         self.identity = model.identity
         self._model = model
         self._retrying = retrying

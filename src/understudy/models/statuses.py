@@ -129,9 +129,7 @@ def error_fault(status: int, error: Mapping[str, Any], what: str, *, wait: float
             fix="it is tried again; if it stays so, look at the endpoint's own log",
             retry_after=wait,
         )
-    code, why, fix = _REJECTS.get(
-        status, (f"http_{status}", "the endpoint does not answer with 200", "check the URL")
-    )
+    code, why, fix = _REJECTS.get(status, (f"http_{status}", "the endpoint does not answer with 200", "check the URL"))
     return TerminalFault(code, what, why=why, fix=fix, usage=NOTHING_USED)
 
 
