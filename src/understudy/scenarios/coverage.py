@@ -13,7 +13,7 @@ import numpy.typing as npt
 from understudy.scenarios.characteristics import NAMES
 from understudy.scenarios.design import Stratum
 from understudy.scenarios.joint import Joint
-from understudy.scenarios.personality import TRAITS, Personality
+from understudy.scenarios.personality import TRAITS, Personality, correlations
 from understudy.scenarios.scenario import Scenario
 
 Floats = npt.NDArray[np.float64]
@@ -136,7 +136,7 @@ def _reached(tables: Sequence[tuple[Floats, Floats]]) -> tuple[int, int]:
 def big_five_summary(scenarios: Sequence[Scenario], personality: Personality) -> dict[str, Any]:
     """Mean, standard deviation and correlations of the drawn scores beside the declared ones."""
     scores = np.array([[s.persona.big_five[trait] for trait in TRAITS] for s in scenarios])
-    found = np.corrcoef(scores.T) if len(scores) > 2 else np.eye(len(TRAITS))
+    found = correlations(scores)
     rows, columns = np.triu_indices(len(TRAITS), 1)
     gap = np.abs(found[rows, columns] - personality.correlation[rows, columns])
     return {

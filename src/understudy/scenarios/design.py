@@ -75,6 +75,8 @@ def draw_scenarios(
     facts = sorted(plan.personas.facts)
     widths = (1, len(TRAITS), len(NAMES), len(facts), 1)
     points = space_filling(plan.n, sum(widths), seed=seed)
+    # Neighbours in a Sobol sequence lie in different parts of the cube: in another order, an index says nothing.
+    points = points[stream(seed, "order").permutation(plan.n)]
     place, traits, setting, background, wish = np.split(points, np.cumsum(widths)[:-1], axis=1)
     counts = shares([stratum.weight for stratum in strata], plan.n)
     stratum_of = np.empty(plan.n, dtype=np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.errors import UsageError
-from understudy.scenarios.characteristics import NAMES
+from understudy.scenarios.characteristics import BY_NAME, NAMES
 from understudy.scenarios.plan import ContextsPlan, RulePlan, as_list
 
 Floats = npt.NDArray[np.float64]
@@ -89,8 +89,8 @@ def build_joint(plan: ContextsPlan, fitted: Component | None = None) -> Joint:
     place of the base (of several rules, the last). Forbidden cells get probability 0 and the rest is scaled up.
     `fitted` is a component measured on a reference corpus; rules may depend on it and not change it.
     """
-    levels = {name: tuple(plan.table(name)) for name in NAMES}
     fixed = fitted.names if fitted is not None else ()
+    levels = {name: tuple(BY_NAME[name].base if name in fixed else plan.table(name)) for name in NAMES}
     for rule in plan.rules:
         if rule.set in fixed:
             raise UsageError(

@@ -151,11 +151,25 @@ def fitted(corpus: Corpus, path: str) -> tuple[Personality, Floats]:
     spread = np.where(spread > 0, spread, 1.0)
     z = (people - centre) / spread
     ranks = np.apply_along_axis(_mid_ranks, 0, z)
-    correlation = 2 * np.sin(np.pi * np.corrcoef(ranks.T) / 6)
-    correlation = np.nan_to_num(0.98 * correlation, nan=0.0) + np.eye(len(TRAITS)) * 0.02
+    # A little shrinkage keeps the matrix positive definite where two traits go together in everybody.
+    correlation = 0.98 * 2 * np.sin(np.pi * correlations(ranks) / 6)
     np.fill_diagonal(correlation, 1.0)
     fit = Personality(np.zeros(5), np.ones(5), correlation, np.sort(z, axis=0), f"fitted: {path}, {len(z)} users")
     return fit, (raw - centre) / spread
+
+
+def correlations(columns: Floats) -> Floats:
+    """Pearson's correlations of columns; 0 with a column that does not vary.
+
+    >>> correlations(np.array([[1.0, 2.0, 0.0], [2.0, 4.0, 0.0], [3.0, 6.0, 0.0]])).round(6).tolist()
+    [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    centred = columns - columns.mean(axis=0)
+    length = np.sqrt(np.square(centred).sum(axis=0))
+    unit = centred / np.where(length > 0, length, 1.0)
+    matrix: Floats = unit.T @ unit
+    np.fill_diagonal(matrix, 1.0)
+    return matrix
 
 
 def _mid_ranks(values: Floats) -> Floats:

@@ -94,7 +94,7 @@ def prepare(
     cuts = choose_cuts(read, plan.contexts.cuts)
     fit = None
     if plan.contexts.fit and read is not None:
-        fit = fit_contexts(read, plan.contexts.fit, cuts, plan.contexts)
+        fit = fit_contexts(read, plan.contexts.fit, cuts)
         lost = [name for name in plan.contexts.fit if fit is None or name not in fit.names]
         if lost:
             notes.append(f"contexts.fit: {', '.join(lost)} cannot be read in this language; the plan's tables stand")

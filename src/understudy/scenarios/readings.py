@@ -12,7 +12,6 @@ from understudy.conversations import Conversation, Corpus
 from understudy.measures.behaviours import user_turn_behaviours
 from understudy.scenarios.characteristics import BY_NAME, READABLE
 from understudy.scenarios.joint import Component
-from understudy.scenarios.plan import ContextsPlan
 
 if TYPE_CHECKING:
     import polars as pl
@@ -127,7 +126,7 @@ def choose_cuts(reference: Readings | None, given: Mapping[str, tuple[float, flo
     return cuts
 
 
-def fit_contexts(readings: Readings, names: Sequence[str], cuts: Cuts, plan: ContextsPlan) -> Component | None:
+def fit_contexts(readings: Readings, names: Sequence[str], cuts: Cuts) -> Component | None:
     """The joint distribution of characteristics as a reference corpus has them, smoothed towards independence.
 
     Counts of the cells plus as many pseudo-counts as there are cells, spread as the product of the margins. A
@@ -138,12 +137,9 @@ def fit_contexts(readings: Readings, names: Sequence[str], cuts: Cuts, plan: Con
     if not usable:
         return None
     rows = np.all([read[name] != UNREAD for name in usable], axis=0)
-    sizes = [len(plan.table(name)) for name in usable]
+    sizes = [len(BY_NAME[name].base) for name in usable]
     cells = np.zeros(sizes)
-    # The plan may list levels in its own order: numbers read from text are of the catalogue's order.
-    order = [[list(plan.table(name)).index(level) for level in BY_NAME[name].base] for name in usable]
-    at = tuple(np.array(order[k])[read[name][rows]] for k, name in enumerate(usable))
-    np.add.at(cells, at, 1.0)
+    np.add.at(cells, tuple(read[name][rows] for name in usable), 1.0)
     product = np.ones(sizes)
     for axis in range(len(usable)):
         margin = cells.sum(axis=tuple(k for k in range(len(usable)) if k != axis)) + 0.5

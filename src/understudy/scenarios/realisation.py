@@ -58,8 +58,14 @@ def mutual_information(table: Floats) -> float:
     return float((p[some] * np.log2(p[some] / product[some])).sum())
 
 
-def confusion(name: str, how: str, levels: Sequence[str], asked: Ints, found: Ints, *, seed: int) -> Realisation:
-    """The table of one characteristic from level numbers, `UNREAD` where the text shows nothing."""
+def confusion(
+    name: str, how: str, levels: Sequence[str], asked: Ints, found: Ints, *, seed: int, agreement: bool = False
+) -> Realisation:
+    """The table of one characteristic from level numbers, `UNREAD` where the text shows nothing.
+
+    With `agreement` only hits count as information: cross-validation leaves guesses a little below chance, and a
+    classifier that is wrong on purpose has recovered nothing.
+    """
     read = found != UNREAD
     unread = int((~read).sum())
     asked, found = asked[read], found[read]
@@ -74,7 +80,14 @@ def confusion(name: str, how: str, levels: Sequence[str], asked: Ints, found: In
     n = table.sum()
     bits = mutual_information(table)
     rng = stream(seed, "realisation", name)
-    null = np.array([mutual_information(table_of(rng.permutation(asked))) for _ in range(_PERMUTATIONS)])
+    tables = [table_of(rng.permutation(asked)) for _ in range(_PERMUTATIONS)]
+    null = np.array([mutual_information(shuffled) for shuffled in tables])
+    accuracy, chance = float(np.trace(table) / n), float((table.sum(axis=1) @ table.sum(axis=0)) / n**2)
+    if agreement:
+        above = sum(bool(np.trace(shuffled) >= np.trace(table)) for shuffled in tables)
+        bits = bits if accuracy > chance else 0.0
+    else:
+        above = int((null >= bits - 1e-12).sum())
     return Realisation(
         name,
         how,
@@ -82,10 +95,10 @@ def confusion(name: str, how: str, levels: Sequence[str], asked: Ints, found: In
         tuple(tuple(int(v) for v in row) for row in table),
         int(n),
         unread,
-        round(float(np.trace(table) / n), 4),
-        round(float((table.sum(axis=1) @ table.sum(axis=0)) / n**2), 4),
+        round(accuracy, 4),
+        round(chance, 4),
         round(max(0.0, bits - float(null.mean())), 4),
-        (1 + int((null >= bits - 1e-12).sum())) / (1 + _PERMUTATIONS),
+        (1 + above) / (1 + _PERMUTATIONS),
     )
 
 
@@ -137,7 +150,7 @@ def recovered(name: str, asked: Sequence[str], talks: Sequence[Conversation], *,
     for train, held in folds.split(words, wanted):
         model = RidgeClassifier(alpha=1.0, solver="sparse_cg", random_state=0, class_weight="balanced")
         found[held] = model.fit(words[train], wanted[train]).predict(words[held])
-    return confusion(name, how, [str(level) for level in levels], wanted, found, seed=seed)
+    return confusion(name, how, [str(level) for level in levels], wanted, found, seed=seed, agreement=True)
 
 
 def mismatches(context: Context, row: int, levels: Mapping[str, Ints], enforce: Sequence[str]) -> list[str]:

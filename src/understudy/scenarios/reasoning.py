@@ -40,12 +40,28 @@ def split_reasoning(text: str) -> Apart:
     """
     if "<" not in text:
         return Apart(text, "")
-    parts = [match["body"].strip() for match in _BLOCK.finditer(text)]
-    rest = _BLOCK.sub("", text)
-    left = _LEFT.search(rest)
+    bodies = [match["body"].strip() for match in _BLOCK.finditer(text)]
+    parts, rest = bodies, _BLOCK.sub("", text)
+    left = _LEFT.search("\n".join([rest, *bodies]))
     if left is not None:
         raise ReasoningError(f"{left[0]!r} has no partner")
     return Apart(rest.strip() if parts else text, "\n".join(part for part in parts if part))
+
+
+def split_before(text: str) -> Apart:
+    """Take reasoning from before an answer alone: what stands inside the answer is not looked at.
+
+    >>> split_before('<think>brief</think> {"text": "<think>x</think>"}')
+    Apart(text='{"text": "<think>x</think>"}', reasoning='brief')
+    """
+    parts, rest = [], text.lstrip()
+    while block := _BLOCK.match(rest):
+        parts.append(split_reasoning(block[0]).reasoning)
+        rest = rest[block.end() :].lstrip()
+    left = _LEFT.match(rest)
+    if left is not None:
+        raise ReasoningError(f"{left[0]!r} has no partner")
+    return Apart(rest, "\n".join(part for part in parts if part))
 
 
 NOTES: ContextVar[list[str] | None] = ContextVar("understudy_reasoning", default=None)

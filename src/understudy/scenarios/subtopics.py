@@ -10,7 +10,7 @@ import msgspec
 from understudy.conversations.text import tokens
 from understudy.models.model import LanguageModel, Message, ModelFault, Request
 from understudy.models.parsing import UnparsableError, parse_object
-from understudy.scenarios.reasoning import ReasoningError, split_reasoning
+from understudy.scenarios.reasoning import ReasoningError, split_before
 from understudy.scenarios.rendering import prompt
 from understudy.seeds import derive_seed
 
@@ -85,7 +85,7 @@ async def ask_subtopics(model: LanguageModel, topic: str, count: int, *, seed: i
 
 
 def _read(text: str) -> tuple[list[str], str]:
-    apart = split_reasoning(text)
+    apart = split_before(text)
     found = parse_object(apart.text).get("subtopics")
     if not isinstance(found, list) or not found:
         raise UnparsableError("the answer has no list of subtopics")

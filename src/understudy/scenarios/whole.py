@@ -9,7 +9,7 @@ from understudy.conversations import Conversation, Ending, Role, Turn
 from understudy.models.model import LanguageModel, Message, Request
 from understudy.models.parsing import UnparsableError, parse_object
 from understudy.scenarios.plan import WritingPlan
-from understudy.scenarios.reasoning import ReasoningError, split_reasoning
+from understudy.scenarios.reasoning import ReasoningError, split_before, split_reasoning
 from understudy.scenarios.rendering import whole_prompt
 from understudy.scenarios.scenario import Scenario, profile_of
 from understudy.seeds import derive_seed
@@ -91,7 +91,7 @@ def read_whole(text: str) -> tuple[tuple[Turn, ...], str]:
     understudy.scenarios.whole.UnusableError: the answer holds no JSON object
     """
     try:
-        apart = split_reasoning(text)
+        apart = split_before(text)
         answer = parse_object(apart.text)
     except (UnparsableError, ReasoningError) as error:
         raise UnusableError("unparsable", str(error)) from error
