@@ -24,12 +24,14 @@ def texts() -> list[str]:
 @pytest.fixture(scope="module")
 def splicer(texts: list[str]) -> Splicer:
     guard = CopyGuard.of([(text, k) for k, text in enumerate(texts)], common=2)
-    return Splicer(PhraseBook(texts, [[] for _ in texts]), guard, np.ones((len(texts), 1), dtype=np.float32))
+    return Splicer(
+        PhraseBook(texts, [[] for _ in texts]), guard, np.ones((len(texts), 1), dtype=np.float32), np.arange(len(texts))
+    )
 
 
 def test_reworded_turns_hold_no_protected_span(splicer: Splicer, texts: list[str]) -> None:
     for row in range(40):
-        said = splicer.reword(splicer.book.pieces_of(row), row, kin=None, rng=np.random.default_rng(row))
+        said = splicer.reword(splicer.book.pieces_of(row), row, rng=np.random.default_rng(row))
         assert said is not None
         assert splicer.guard.first_copy(tokens(written(said))) is None
         assert set(tokens(written(said))) <= set(WORDS)
@@ -38,7 +40,7 @@ def test_reworded_turns_hold_no_protected_span(splicer: Splicer, texts: list[str
 
 def test_rewording_leaves_word_frequencies_alone(splicer: Splicer, texts: list[str]) -> None:
     """Changes are drawn in detailed balance: no word gains or loses more than chance allows."""
-    said = [splicer.reword(splicer.book.pieces_of(k), k, kin=None, rng=np.random.default_rng(k)) for k in range(300)]
+    said = [splicer.reword(splicer.book.pieces_of(k), k, rng=np.random.default_rng(k)) for k in range(300)]
     before = np.array([sum(tokens(t).count(w) for t in texts) for w in WORDS], dtype=float)
     after = np.array([sum(tokens(written(p or [])).count(w) for p in said) for w in WORDS], dtype=float)
     z = (after / after.sum() - before / before.sum()) / np.sqrt(2 * before / before.sum() / before.sum())
@@ -49,8 +51,8 @@ def test_long_turns_are_cleared_from_end_to_end(texts: list[str]) -> None:
     long = " ".join(texts)
     guard = CopyGuard.of([(long, 0)], common=2)
     book = PhraseBook([long, *texts], [[] for _ in range(1 + len(texts))])
-    splicer = Splicer(book, guard, np.ones((1 + len(texts), 1), dtype=np.float32))
-    said = splicer.reword(book.pieces_of(0), 0, kin=None, rng=np.random.default_rng(0))
+    splicer = Splicer(book, guard, np.ones((1 + len(texts), 1), dtype=np.float32), np.arange(1 + len(texts)))
+    said = splicer.reword(book.pieces_of(0), 0, rng=np.random.default_rng(0))
     assert said is not None
     assert guard.first_copy(tokens(written(said))) is None
 

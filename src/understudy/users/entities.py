@@ -39,6 +39,7 @@ class Gazetteer:
 
     def __init__(self, kinds: Mapping[str, str], names: frozenset[str]) -> None:
         self.kinds, self.names = dict(kinds), names
+        self._first_words = frozenset(key.split()[0].rstrip(".'\"") for key in self.kinds)
 
     @classmethod
     def of(cls, texts: Sequence[str], mentions: Sequence[Mentions]) -> Gazetteer:
@@ -80,6 +81,9 @@ class Gazetteer:
         words = list(re.finditer(r"[^\s,;!?。，！？]+", text[:2000]))
         at = 0
         while at < len(words):
+            if words[at].group().lower().rstrip(".'\"") not in self._first_words:
+                at += 1
+                continue
             for size in range(min(_LONGEST, len(words) - at), 0, -1):
                 start, end = words[at].start(), words[at + size - 1].end()
                 surface = text[start:end].rstrip(".'\"")

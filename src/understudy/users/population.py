@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +103,10 @@ class FittedPopulation:
         self.identity = f"fitted:{copy_guard}:{material.corpus_digest[:12]}:{material.seed}"
         self._order = lru_cache(maxsize=8)(self._permuted)
 
+    @cached_property
+    def _counterpart(self) -> Speaker:
+        return self._side(user_side=False)
+
     def _side(self, *, user_side: bool) -> Speaker:
         return Speaker(
             self.material,
@@ -159,4 +163,4 @@ class FittedPopulation:
                 why="a fitted partner says what assistants said",
                 fix="give another partner, for example --partner fitted:OTHER_CORPUS",
             )
-        return FittedPartner(self._side(user_side=False), f"partner-{self.identity}")
+        return FittedPartner(self._counterpart, f"partner-{self.identity}")

@@ -13,7 +13,7 @@ from understudy.users.copy_guard import CopyGuard
 from understudy.users.entities import Entity, Filler, Gazetteer
 from understudy.users.intents import NONE, IntentModel, leaving_odds, quarters
 from understudy.users.material import Floats, Ints, Material
-from understudy.users.phrases import PhraseBook, Piece, written
+from understudy.users.phrases import PhraseBook, written
 from understudy.users.retrieval import STYLE_NAMES, Neighbours, Styles, build_table, fit_styles, turn_style
 from understudy.users.splicing import Splicer
 from understudy.users.vectors import WordVectors
@@ -80,6 +80,7 @@ class Speaker:
         self.guard = guard
         self.gazetteer = gazetteer
         self.seed = material.seed
+        self._entities: dict[int, list[Entity]] = {}
         self.common = material.common
         self.vectors = WordVectors({w: k for k, w in enumerate(material.words)}, material.matrix)
         self.table = build_table(self.turns, self.side, self.other, embedded, user_side=user_side)
@@ -128,7 +129,7 @@ class Speaker:
     def splicer(self) -> Splicer:
         units = self.table.user.tolist()
         guard = CopyGuard.of(zip(self.texts, units, strict=True), common=self.common)
-        return Splicer(self.book, guard, self.table.own)
+        return Splicer(self.book, guard, self.table.own, self.table.user)
 
     @cached_property
     def departures(self) -> npt.NDArray[np.float64]:
@@ -208,46 +209,49 @@ class Speaker:
         """The chosen row with its entities filled in, in words that the guard lets pass."""
         intent = self.side.labels[int(self.table.intent[row])]
         own = int(self.table.talk[row]) == thread.talk
-        filled = self._filled(row, heard, filler, own=own)
+        surfaces = self._surfaces(row, heard, filler, own=own)
+        text = self._filled(row, surfaces)
         if self.guard == "free":
-            return Line(row, self.texts[row] if filled is None else written(filled), intent, False)
+            return Line(row, text, intent, False)
         splicer = self.splicer
-        pieces = self.book.pieces_of(row) if filled is None else filled
-        if len(pieces) < 3 or splicer.copied(pieces) is None:
-            return Line(row, self.texts[row] if filled is None else written(filled), intent, False)
-        kin = self.table.user == self.table.user[row]
-        said = splicer.reword(pieces, row, kin=kin, rng=rng)
+        if splicer.guard.first_copy(tokens(text)) is None:
+            return Line(row, text, intent, False)
+        pieces = [p._replace(surface=surfaces.get(p.surface, p.surface)) for p in self.book.pieces_of(row)]
+        said = splicer.reword(pieces, row, rng=rng)
         if said is None or splicer.guard.first_copy(tokens(text := written(said))) is not None:
             return Line(row, self._shorter(row, rng), intent, True)
         return Line(row, text, intent, True)
 
-    def _filled(self, row: int, heard: Heard, filler: Filler, *, own: bool) -> list[Piece] | None:
-        """The pieces of a row with its entities replaced, or None where none is."""
-        if not self.entities[row]:
-            return None
+    def _surfaces(self, row: int, heard: Heard, filler: Filler, *, own: bool) -> dict[str, str]:
+        """What the entities of a row become here, by their old surface; without those that stay."""
         before = int(self.table.before_row[row])
         told_then = self.turns.texts[before] if before >= 0 else ""
-        if told_then == heard.text:
-            return None
+        named = self.entities_of(row)
+        if not named or told_then == heard.text:
+            return {}
         told_now = self.gazetteer.find(heard.text[:2000]) if heard.text else []
         taken: set[str] = set()
         surfaces: dict[str, str] = {}
-        for entity in self.entities[row]:
+        for entity in named:
             new = filler.fill(entity, told_then, told_now, heard.text, own=own, taken=taken)
             if new is not None and new != entity.surface:
                 surfaces[entity.surface] = new
                 taken.add(" ".join(new.lower().split()))
-        if not surfaces:
-            return None
-        return [
-            p._replace(surface=surfaces[p.surface]) if p.surface in surfaces else p for p in self.book.pieces_of(row)
-        ]
+        return surfaces
 
-    @cached_property
-    def entities(self) -> list[list[Entity]]:
-        mentions = self.turns.mentions
-        rows = self.table.corpus_row.tolist()
-        return [self.gazetteer.find(self.turns.texts[k], mentions[k]) for k in rows]
+    def _filled(self, row: int, surfaces: dict[str, str]) -> str:
+        text: str = self.texts[row]
+        for entity in reversed(self.entities_of(row) if surfaces else []):
+            text = text[: entity.start] + surfaces.get(entity.surface, entity.surface) + text[entity.end :]
+        return text
+
+    def entities_of(self, row: int) -> list[Entity]:
+        """The entities of one of the table's turns."""
+        known = self._entities.get(row)
+        if known is None:
+            at = int(self.table.corpus_row[row])
+            known = self._entities[row] = self.gazetteer.find(self.turns.texts[at], self.turns.mentions[at])
+        return known
 
     def goal_entities(self, talk: int) -> list[tuple[str, str]]:
         """What the speaker of a session brought up unprompted."""
@@ -256,14 +260,14 @@ class Speaker:
         for row in self.table.rows_of(talk).tolist():
             before = int(self.table.before_row[row])
             told += "\n" + self.turns.texts[before].lower() if before >= 0 else ""
-            for entity in self.entities[row]:
+            for entity in self.entities_of(row):
                 if entity.surface.lower() not in told:
                     goal[(entity.kind, entity.surface)] = None
         return list(goal)
 
     @cached_property
     def book(self) -> PhraseBook:
-        return PhraseBook(self.texts, self.entities)
+        return PhraseBook(self.texts, [self.entities_of(row) for row in range(len(self.texts))])
 
     def _shorter(self, row: int, rng: Rng) -> str:
         """Something short enough to be anybody's, of the same intent: the last resort of the guard."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.users.copy_guard import CopyGuard
-from understudy.users.phrases import END, START, WIDEST, Bools, Ints, PhraseBook, Piece, words_of
+from understudy.users.phrases import END, START, WIDEST, Ints, PhraseBook, Piece, words_of
 
 Rng = np.random.Generator
 
@@ -67,21 +67,27 @@ class Splicer:
     """Rewords a turn until the guard lets it pass. Holds no state between calls."""
 
     def __init__(
-        self, book: PhraseBook, guard: CopyGuard, affinity: npt.NDArray[np.float32], tastes: Tastes = TASTES
+        self,
+        book: PhraseBook,
+        guard: CopyGuard,
+        affinity: npt.NDArray[np.float32],
+        speakers: Ints,
+        tastes: Tastes = TASTES,
     ) -> None:
         self.book = book
         self.guard = guard
         self.tastes = tastes
+        self.speakers = speakers  # who said each row
         self.affinity = affinity  # unit vectors of the rows: what is about the same thing splices better
 
-    def reword(self, pieces: list[Piece], row: int, *, kin: Bools | None, rng: Rng) -> list[Piece] | None:
+    def reword(self, pieces: list[Piece], row: int, *, rng: Rng) -> list[Piece] | None:
         """`pieces` (of the turn in `row`) without protected spans, or None where no attested change does it."""
         scanned = 0
         for _ in range(4 + len(pieces) // 2):
             copied = self.copied(pieces, scanned)
             if copied is None:
                 return pieces
-            changed = self._change(pieces, copied, row, kin, rng)
+            changed = self._change(pieces, copied, row, rng)
             if changed is None:
                 return None
             scanned = max(copied[0] - self.guard.hasher.size, 0)
@@ -103,13 +109,11 @@ class Splicer:
                 return owner[at], owner[at + size - 1]
         return None
 
-    def _change(
-        self, pieces: list[Piece], window: tuple[int, int], row: int, kin: Bools | None, rng: Rng
-    ) -> list[Piece] | None:
+    def _change(self, pieces: list[Piece], window: tuple[int, int], row: int, rng: Rng) -> list[Piece] | None:
         ids = np.array([START, START, *(p.id for p in pieces), END, END], dtype=np.int64)
-        options = self._edits(ids, window, row, kin, rng)
+        options = self._edits(ids, window, row, rng)
         if not len(options.score) or options.score.max() < _POOR:
-            splices = self._splices(ids, window, row, kin, rng)
+            splices = self._splices(ids, window, row, rng)
             options = Options(*(np.concatenate(pair) for pair in zip(options, splices, strict=True)))
         if not len(options.score):
             return None
@@ -118,7 +122,7 @@ class Splicer:
         middle = self.book.pieces_at(int(options.source[k]), int(options.length[k]))
         return _joined(pieces, gap, width, middle)
 
-    def _edits(self, ids: Ints, window: tuple[int, int], row: int, kin: Bools | None, rng: Rng) -> Options:
+    def _edits(self, ids: Ints, window: tuple[int, int], row: int, rng: Rng) -> Options:
         book, taste = self.book, self.tastes
         first, last = window[0] + 2, window[1] + 2
         words = book.plain[ids]
@@ -160,8 +164,7 @@ class Splicer:
         score = score - taste.rare * np.abs(gained - lost) - taste.content * (gained + lost)
         score = score + taste.late * (gap - last) + taste.near * (self.affinity[rows] @ self.affinity[row])
         score = score + taste.manner * self._likeness(ids, gap, wide, source, length)
-        if kin is not None:
-            score = score + taste.kin * kin[rows]
+        score = score + taste.kin * (self.speakers[rows] == self.speakers[row])
         return Options(gap, wide, source, length, score)
 
     def _likeness(self, ids: Ints, gap: Ints, wide: Ints, source: Ints, length: Ints) -> npt.NDArray[np.float32]:
@@ -189,7 +192,7 @@ class Splicer:
         known = book.trigrams.attested(row[at_row, at_step], row[at_row, at_step + 1], row[at_row, at_step + 2])
         return np.bincount(at_row, weights=(~known).astype(np.float64), minlength=n).astype(np.float64)
 
-    def _splices(self, ids: Ints, window: tuple[int, int], row: int, kin: Bools | None, rng: Rng) -> Options:
+    def _splices(self, ids: Ints, window: tuple[int, int], row: int, rng: Rng) -> Options:
         book, taste = self.book, self.tastes
         gap = np.arange(window[0] + 3, window[1] + 3, dtype=np.int64)
         keys = ids[gap - 2] * book.size + ids[gap - 1]
@@ -211,8 +214,7 @@ class Splicer:
         near = self.affinity[rows] @ self.affinity[row]
         score = taste.improbable * np.minimum(fluency - taste.probable, 0.0) - taste.splice - np.log(_SAMPLED)
         score = score + taste.near * near - taste.length * np.abs(length - wide)
-        if kin is not None:
-            score = score + taste.kin * kin[rows]
+        score = score + taste.kin * (self.speakers[rows] == self.speakers[row])
         return Options(gap, wide, source, length, score)
 
 
