@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bench.corpora import halves, load, markdown
-from understudy.measures.comparison import closer
+from understudy.measures.comparison import Build, closer
+from understudy.measures.realism import conditional, diversity, messiness
 from understudy.measures.realism.discriminator import sample_units
 from understudy.seeds import stream
 from understudy.testing import degrade
@@ -22,22 +23,22 @@ CORPORA = ("redial_real", "multiwoz_real")
 
 
 class Case(NamedTuple):
-    """A way to spoil a corpus, and the statistic (module, column) that is meant to see it."""
+    """A way to spoil a corpus, and the statistic that is meant to see it."""
 
     degrade: str
     measure: str
-    module: str
-    column: int
+    build: Build
+    column: int = 0
 
 
 CASES = (
-    Case("shuffled_turns", "realism.conditional", "understudy.measures.realism.conditional", 0),
-    Case("other_users_replies", "realism.conditional.uptake", "understudy.measures.realism.conditional", -1),
-    Case("truncated", "realism.conditional.leaving", "understudy.measures.realism.conditional", -2),
-    Case("over_clean", "realism.messiness", "understudy.measures.realism.messiness", 0),
-    Case("parrot", "realism.conditional", "understudy.measures.realism.conditional", 0),
-    Case("single_template", "realism.diversity", "understudy.measures.realism.diversity", 0),
-    Case("assistant_voice", "realism.messiness", "understudy.measures.realism.messiness", 0),
+    Case("shuffled_turns", "realism.conditional", conditional.prepare),
+    Case("other_users_replies", "realism.conditional.uptake", partial(conditional.prepare, part="uptake")),
+    Case("truncated", "realism.conditional.leaving", partial(conditional.prepare, part="leaving")),
+    Case("over_clean", "realism.messiness", messiness.prepare),
+    Case("parrot", "realism.conditional.echo", partial(conditional.prepare, part="echo")),
+    Case("single_template", "realism.diversity", diversity.prepare, 6),
+    Case("assistant_voice", "realism.messiness", messiness.prepare),
 )
 
 
@@ -49,10 +50,8 @@ def one_seed(task: tuple[Path, str, int]) -> list[dict[str, Any]]:
     rows = []
     for case in CASES:
         spoiled = getattr(degrade, case.degrade)(untouched, rng=stream(seed, case.degrade))
-        build = importlib.import_module(case.module).prepare
-        result = closer(
-            real, untouched, spoiled, build=build, rng=stream(seed, case.degrade, "closer"), column=case.column
-        )
+        rng = stream(seed, case.degrade, "closer")
+        result = closer(real, untouched, spoiled, build=case.build, rng=rng, column=case.column)
         rows.append({"corpus": name, "seed": seed, "case": case.degrade, **_plain(result)})
     return rows
 

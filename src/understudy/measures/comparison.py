@@ -50,9 +50,7 @@ def unit_groups(
     return tables[0], tables[1]
 
 
-def _row_groups(
-    real: Corpus, synthetic: Corpus, pooled: Pool, tables: tuple[dict[str, int], dict[str, int]]
-) -> Ints:
+def _row_groups(real: Corpus, synthetic: Corpus, pooled: Pool, tables: tuple[dict[str, int], dict[str, int]]) -> Ints:
     """The group of each row of `pooled`, whose rows are conversations or, where fewer, units in `pool`'s order."""
     by_talk = [tables[0][u] for u in real.unit_ids.tolist()] + [tables[1][u] for u in synthetic.unit_ids.tolist()]
     groups = np.array(by_talk, dtype=np.int64)

@@ -32,7 +32,8 @@ def _cluster_sums(values: npt.ArrayLike, units: npt.NDArray[Any]) -> tuple[npt.N
             why="an interval from so few users would not cover",
             fix=f"measure on at least {FEWEST_CLUSTERS} users (or conversations)",
         )
-    return np.bincount(member, x), np.bincount(member).astype(float)
+    sums: npt.NDArray[np.float64] = np.bincount(member, x).astype(np.float64)
+    return sums, np.bincount(member).astype(np.float64)
 
 
 def _ratio(sums: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64]) -> tuple[float, float]:

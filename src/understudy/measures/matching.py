@@ -77,9 +77,7 @@ def match_topics(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator) -
     for corpus, share in zip((real, synthetic), shares, strict=True):
         size = min(share[t] * total / w for t, w in weight.items() if w > 0)
         topics = np.array([t if t is not None else "" for t in corpus.topics])
-        rows = [
-            rng.permutation(np.flatnonzero(topics == t))[: int(size * w / total + 1e-9)] for t, w in weight.items()
-        ]
+        rows = [rng.permutation(np.flatnonzero(topics == t))[: int(size * w / total + 1e-9)] for t, w in weight.items()]
         kept.append(corpus.subset(np.sort(np.concatenate(rows))))
     statement = (
         f"Matched on topic: both sides follow the same mix of {len(weight)} topics "

@@ -101,9 +101,7 @@ class Measure(Protocol):
 
     spec: MeasureSpec
 
-    def __call__(
-        self, real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, **options: Any
-    ) -> Measurement: ...
+    def __call__(self, real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, **options: Any) -> Measurement: ...
 
 
 def counts(real: Corpus, synthetic: Corpus) -> dict[str, Counts]:
@@ -121,9 +119,7 @@ def counts(real: Corpus, synthetic: Corpus) -> dict[str, Counts]:
 def unscored(spec: MeasureSpec, real: Corpus, synthetic: Corpus, reason: str, part: str = "") -> Measurement:
     """A missing number, with its reason."""
     name = f"{spec.name}.{part}" if part else spec.name
-    return Measurement(
-        name=name, value=None, status="unscored", reason=reason, n=counts(real, synthetic), spec=spec
-    )
+    return Measurement(name=name, value=None, status="unscored", reason=reason, n=counts(real, synthetic), spec=spec)
 
 
 REGISTRY: dict[str, Measure] = {}

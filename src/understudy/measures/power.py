@@ -77,7 +77,7 @@ def conversations_for_auc(auc: float, *, power: float = 0.8, alpha: float = 0.05
     def shortfall(n: float) -> float:
         return (auc - 0.5) - z_a * math.sqrt(1 / (6 * n)) - z_b * math.sqrt(auc_variance(auc, n))
 
-    return math.ceil(optimize.brentq(shortfall, 1.0, 1e9))
+    return math.ceil(float(optimize.brentq(shortfall, 1.0, 1e9)))
 
 
 def conversations_for_rates(first: float, second: float, *, power: float = 0.8, alpha: float = 0.05) -> int:
@@ -99,9 +99,7 @@ def conversations_for_rates(first: float, second: float, *, power: float = 0.8, 
     return math.ceil((z_a + z_b) ** 2 * spread / (first - second) ** 2)
 
 
-def conversations_for_equivalence(
-    margin: float, *, rate: float = 0.5, power: float = 0.8, alpha: float = 0.05
-) -> int:
+def conversations_for_equivalence(margin: float, *, rate: float = 0.5, power: float = 0.8, alpha: float = 0.05) -> int:
     """Independent conversations a side to show by two one-sided tests that two equal rates differ by < `margin`.
 
     `n = 2 p(1-p) (z_{1-a} + z_{1-(1-power)/2})^2 / margin^2`. Schuirmann (1987), doi:10.1007/BF01068419.

@@ -121,9 +121,7 @@ def permutation_p(observed: Floats, null: Floats, *, two_sided: bool) -> Floats:
     return share
 
 
-def jackknife_interval(
-    value: Floats, replicates: Floats, *, level: float = 0.95, transform: str = "none"
-) -> Floats:
+def jackknife_interval(value: Floats, replicates: Floats, *, level: float = 0.95, transform: str = "none") -> Floats:
     """Delete-a-group jackknife t interval: `value ± t(G-1) * sqrt((G-1)/G * sum((r_g - mean)^2))`, shape (K, 2).
 
     With as many groups as units this is the cluster-t interval for a mean. `transform="log"` works on the log

@@ -307,16 +307,13 @@ def icc(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, permutatio
         "permutations": permutations,
     }
     parts = tuple(
-        scored.get(name) or unscored(ICC, real, synthetic, "the feature never varies", name)
-        for name in STYLE_FEATURES
+        scored.get(name) or unscored(ICC, real, synthetic, "the feature never varies", name) for name in STYLE_FEATURES
     )
     return _measurement(ICC, result, count, p_values[-1], n, evidence=evidence, parts=parts)
 
 
 @measure(DISPERSION)
-def dispersion(
-    real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, permutations: int = 999
-) -> Measurement:
+def dispersion(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, permutations: int = 999) -> Measurement:
     """Is the spread of style between conversations, and between users, as wide as among real users?
 
     For each style feature, topic means of the side taken out: the log ratio synthetic / real of the standard
@@ -346,9 +343,7 @@ def dispersion(
     features = [STYLE_FEATURES[i] for i in np.flatnonzero(styles.varies)]
     if not features:
         return unscored(DISPERSION, real, synthetic, "no style feature varies")
-    result = two_sample(
-        dispersion_statistic(styles), styles.units, rng=rng, permutations=permutations, two_sided=True
-    )
+    result = two_sample(dispersion_statistic(styles), styles.units, rng=rng, permutations=permutations, two_sided=True)
     n = counts(real, synthetic)
     levels = ("conversations", "users") if all(styles.repeats) else ("conversations",)
     names = [f"{level}.{feature}" for level in levels for feature in features]

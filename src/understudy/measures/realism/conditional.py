@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.conversations import Corpus
+from understudy.errors import MeasureError
 from understudy.measures.behaviours import PARTNER_ACTS, writing
 from understudy.measures.contingency import contingencies, replies
 from understudy.measures.distributions import (
     Block,
     Labels,
     Table,
+    WeightedSums,
     conditional_variation,
     floor_of,
     omnibus_p,
@@ -27,7 +29,16 @@ from understudy.measures.distributions import (
 )
 from understudy.measures.measurement import Counts, Measurement, MeasureSpec, counts, measure
 from understudy.measures.multiplicity import benjamini_hochberg
-from understudy.measures.resampling import Floats, TwoSample, observed_weights, permutation_p, pool, two_sample
+from understudy.measures.resampling import (
+    Floats,
+    Pool,
+    Statistic,
+    TwoSample,
+    observed_weights,
+    permutation_p,
+    pool,
+    two_sample,
+)
 from understudy.measures.speech_acts import user_acts
 
 THIRDS = ("early", "middle", "late")
@@ -182,6 +193,40 @@ def _distance(aspect: _Aspect, real: Floats, synthetic: Floats) -> Floats:
     return conditional_variation(r, s, len(aspect.labels)) if aspect.cells else total_variation(shares(r), shares(s))
 
 
+def _statistic(built: _Built, sums: WeightedSums) -> Statistic:
+    """Columns: mean distance; distances of the aspects, then of leaving; gaps; studentised gaps."""
+    signed = [aspect.gap for aspect in built.aspects if aspect.gap is not None]
+
+    def statistic(left: Floats, right: Floats) -> Floats:
+        r, s = sums(left, right)
+        each = [_distance(aspect, r, s) for aspect in built.aspects]
+        hazards = [(built.reached.of(x), built.left.of(x)) for x in (r, s)]
+        each.append(hazard_distance(hazards[0], hazards[1]))
+        gaps = [ratio_gap(block.of(r), block.of(s)) for block in signed]
+        distances = np.stack(each, axis=1)
+        return np.column_stack([distances.mean(axis=1), distances, *(g for g, _ in gaps), *(t for _, t in gaps)])
+
+    return statistic
+
+
+def prepare(real: Corpus, synthetic: Corpus, rng: np.random.Generator, *, part: str = "") -> tuple[Statistic, Pool]:
+    """The statistic of one part (a signed gap for the uptakes, else a distance), or of the mean, for `closer`."""
+    pooled = pool(real, synthetic)
+    built = _build(real, synthetic, pooled.unit)
+    names = [aspect.name for aspect in built.aspects]
+    signed = [aspect.name for aspect in built.aspects if aspect.gap is not None]
+    columns = {"": 0} | {name: k for k, name in enumerate([*names, "leaving"], 1)}
+    columns |= {name: 2 + len(names) + k for k, name in enumerate(signed)}
+    if part not in columns:
+        raise MeasureError(
+            f"{SPEC.name} has no part {part!r} for these two corpora",
+            why=built.missing.get(part, "no such part"),
+            fix=f"choose among {', '.join(name for name in columns if name)}",
+        )
+    every = _statistic(built, built.table.summed())
+    return lambda r, s: every(r, s)[:, [columns[part]]], pooled
+
+
 def _cells(aspect: _Aspect, real: Floats, synthetic: Floats) -> list[dict[str, Any]]:
     """What is done too often or too rarely after what: the largest differences, weighted as in the distance."""
     shape = (len(aspect.cells), len(aspect.labels))
@@ -313,20 +358,10 @@ def conditional(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, pe
     n = counts(real, synthetic)
     built = _build(real, synthetic, pooled.unit)
     sums = built.table.summed()
-    signed = [a.gap for a in built.aspects if a.gap is not None]
-
-    def statistic(left: Floats, right: Floats) -> Floats:
-        r, s = sums(left, right)
-        each = [_distance(aspect, r, s) for aspect in built.aspects]
-        hazards = [(built.reached.of(x), built.left.of(x)) for x in (r, s)]
-        each.append(hazard_distance(hazards[0], hazards[1]))
-        gaps = [ratio_gap(block.of(r), block.of(s)) for block in signed]
-        distances = np.stack(each, axis=1)
-        return np.column_stack([distances.mean(axis=1), distances, *(g for g, _ in gaps), *(t for _, t in gaps)])
-
-    run = two_sample(statistic, pooled, rng=rng, permutations=permutations)
+    run = two_sample(_statistic(built, sums), pooled, rng=rng, permutations=permutations)
     distances = 2 + len(built.aspects)
-    tested = np.r_[0:distances, distances + len(signed) : len(run.value)]
+    signed = sum(aspect.gap is not None for aspect in built.aspects)
+    tested = np.r_[0:distances, distances + signed : len(run.value)]
     lacking = tuple(
         Measurement(name=f"{SPEC.name}.{name}", value=None, status="unscored", reason=why, n=n, spec=_part_spec(name))
         for name, why in built.missing.items()

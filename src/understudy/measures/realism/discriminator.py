@@ -207,9 +207,7 @@ def _part(name: str, trial: _Trial, real: Corpus, synthetic: Corpus, evidence: d
 
 
 @measure(SPEC)
-def discriminator(
-    real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, permutations: int = 999
-) -> Measurement:
+def discriminator(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, permutations: int = 999) -> Measurement:
     """Can a classifier tell synthetic user sides from real ones, from which features, and by what?
 
     A ridge linear discriminant is cross-validated on nested feature sets of each conversation's user turns:

@@ -141,6 +141,20 @@ def _behaviours(corpus: Corpus) -> tuple[npt.NDArray[np.float64], tuple[str, ...
     return out, names
 
 
+def _comparable(features: FeatureSet, real: Corpus, synthetic: Corpus) -> FeatureSet:
+    """Without the behaviours that the two corpora's languages or scripts do not share."""
+    from understudy.measures.behaviours import BEHAVIOURS
+    from understudy.measures.realism.messiness_columns import incomparable
+
+    barred = incomparable(real, synthetic)
+    out = {b.name for b in BEHAVIOURS if b.scope in barred}
+    kept = [column for column, name in enumerate(features.names) if name not in out]
+    if features.raw is None or len(kept) == len(features.names):
+        return features
+    raw = features.raw[:, kept]
+    return FeatureSet(_standardised(raw), tuple(features.names[column] for column in kept), raw)
+
+
 def _standardised(raw: npt.NDArray[np.float64]) -> Singles:
     """z-scores and their squares (dispersion shows there), the block scaled to unit mean square row norm."""
     centre, spread = raw.mean(axis=0), raw.std(axis=0)
@@ -155,7 +169,12 @@ def _dense(
     key = ("discriminator", build.__name__)
     (a, names), (b, _) = real.memo(key, build), synthetic.memo(key, build)
     raw = np.concatenate([a, b])
-    usable = ~np.isnan(raw).any(axis=0) & (raw.std(axis=0) > 1e-9 * (1 + np.abs(raw).max(axis=0)))
+    absent = np.isnan(a).all(axis=0) | np.isnan(b).all(axis=0)
+    raw[:, absent] = 0.0
+    # A conversation that gave no occasion (no question to ignore) sits at the pooled mean: it tells nothing.
+    gaps = np.isnan(raw)
+    raw[gaps] = np.broadcast_to(np.nanmean(raw, axis=0), raw.shape)[gaps]
+    usable = ~absent & (raw.std(axis=0) > 1e-9 * (1 + np.abs(raw).max(axis=0)))
     raw = raw[:, usable]
     return FeatureSet(_standardised(raw), tuple(n for n, keep in zip(names, usable, strict=True) if keep), raw)
 
@@ -180,9 +199,7 @@ def _words(documents: list[str]) -> FeatureSet:
     frequency = np.where(marks_only, 0, np.diff(counts.indptr))
     order = np.argsort(-frequency, kind="stable")[: min(VOCABULARY, int((~marks_only).sum()))]
     names = names[order]
-    return FeatureSet(
-        _scaled_counts(counts[:, order].tocsr()), tuple(n.replace(TURN_MARK, "⏎") for n in names), None
-    )
+    return FeatureSet(_scaled_counts(counts[:, order].tocsr()), tuple(n.replace(TURN_MARK, "⏎") for n in names), None)
 
 
 def _function_words(documents: list[str]) -> FeatureSet:
@@ -192,9 +209,7 @@ def _function_words(documents: list[str]) -> FeatureSet:
     vectoriser = CountVectorizer(token_pattern=f"(?u){TOKEN_PATTERN}", dtype=np.float32)
     counts = vectoriser.fit_transform(documents).tocsc()
     order = np.argsort(-np.diff(counts.indptr), kind="stable")[:FREQUENT_WORDS]
-    return FeatureSet(
-        _scaled_counts(counts[:, order].tocsr()), tuple(vectoriser.get_feature_names_out()[order]), None
-    )
+    return FeatureSet(_scaled_counts(counts[:, order].tocsr()), tuple(vectoriser.get_feature_names_out()[order]), None)
 
 
 def feature_sets(real: Corpus, synthetic: Corpus) -> dict[str, FeatureSet]:
@@ -205,7 +220,7 @@ def feature_sets(real: Corpus, synthetic: Corpus) -> dict[str, FeatureSet]:
         "punctuation": _dense(real, synthetic, _punctuation),
         "function_words": _function_words(documents),
         "words": _words(documents),
-        "behaviours": _dense(real, synthetic, _behaviours),
+        "behaviours": _comparable(_dense(real, synthetic, _behaviours), real, synthetic),
     }
     sets = {name: each for name, each in sets.items() if each.matrix.shape[1]}
     matrix = np.concatenate([each.matrix for each in sets.values()], axis=1)

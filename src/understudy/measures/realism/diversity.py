@@ -262,9 +262,7 @@ def headline_p(observed: Floats, null: Floats) -> float:
 
 
 @measure(SPEC)
-def diversity(
-    real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, permutations: int = 499
-) -> Measurement:
+def diversity(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, permutations: int = 499) -> Measurement:
     """Do simulated users vary from one another as much as real ones do: neither less nor more?
 
     Signed log ratios synthetic / real, one a part; 0 = as diverse as people, which is the aim, not a maximum:

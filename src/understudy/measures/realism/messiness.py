@@ -27,6 +27,7 @@ from understudy.measures.realism.messiness_columns import Column, between_sd, co
 from understudy.measures.resampling import (
     Floats,
     Pool,
+    Statistic,
     TwoSample,
     observed_weights,
     permutation_p,
@@ -61,8 +62,8 @@ class _Result(NamedTuple):
     distance: float
 
 
-def _run(columns: list[Column], pooled: Pool, rng: np.random.Generator, permutations: int) -> tuple[TwoSample, Floats]:
-    """Everything in one pass: `[mean distance, distances, gaps, studentised gaps]`; and each side's levels."""
+def _statistic(columns: list[Column], pooled: Pool) -> tuple[Statistic, Floats]:
+    """Columns: mean distance, distances, gaps, studentised gaps; and each side's levels as they are."""
     table = Table(pooled.n)
     bins: list[Block] = []
     levels: list[Block] = []
@@ -80,8 +81,16 @@ def _run(columns: list[Column], pooled: Pool, rng: np.random.Generator, permutat
         return np.column_stack([distance.mean(axis=1), distance, *gaps, *scores])
 
     observed = sums(*observed_weights(pooled))
-    sides = np.array([[ratio_level(b.of(side))[0][0] for b in levels] for side in observed])
-    return two_sample(statistic, pooled, rng=rng, permutations=permutations), sides
+    return statistic, np.array([[ratio_level(b.of(side))[0][0] for b in levels] for side in observed])
+
+
+def prepare(real: Corpus, synthetic: Corpus, rng: np.random.Generator) -> tuple[Statistic, Pool]:
+    """The mean distance over the behaviours that both sides can show, for `closer`."""
+    pooled = pool(real, synthetic)
+    barred = incomparable(real, synthetic)
+    columns = [c for c in columns_of(real, synthetic) if not why_not(c, barred, pooled)]
+    every, _ = _statistic(columns, pooled)
+    return lambda r, s: every(r, s)[:, :1], pooled
 
 
 def _result(run: TwoSample, sides: Floats, index: int, count: int) -> _Result:
@@ -254,7 +263,8 @@ def messiness(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, perm
     if not scored:
         reason = "no behaviour could be read on both sides"
         return Measurement(name=SPEC.name, value=None, status="unscored", reason=reason, n=n, spec=SPEC, parts=missing)
-    run, sides = _run(scored, pooled, rng, permutations)
+    statistic, sides = _statistic(scored, pooled)
+    run = two_sample(statistic, pooled, rng=rng, permutations=permutations)
     results = [_result(run, sides, i, len(scored)) for i in range(len(scored))]
     adjusted = benjamini_hochberg([r.p_value for r in results])
     parts = [
