@@ -23,7 +23,7 @@ CORPORA = {
     "persuasionforgood_real": 1100,
     "babi6_dstc2_real": 800,
 }
-SPLITS = 70
+SPLITS = 68
 PERMUTATIONS = 199
 
 
