@@ -160,6 +160,10 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
+        if self._buffer[:1] == b"\x16":  # A TLS hello: this server speaks plain HTTP.
+            self._transport.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            self._transport.close()
+            return
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
             return

@@ -30,6 +30,8 @@ class Timeouts(NamedTuple):
 class Account:
     """Shared by all models with the same base URL and key: one pool of connections, one limit of concurrency.
 
+    Serves one event loop at a time; close its models before their loop ends.
+
     `name` is the base URL without anything secret in it; a query stands there as a digest.
     """
 
@@ -64,7 +66,7 @@ class Account:
         return yarl.URL(self._url)
 
     def session(self) -> aiohttp.ClientSession:
-        """The pool of connections on the running loop; a loop that is over took its connections along."""
+        """The pool of connections on the running loop."""
         loop = asyncio.get_running_loop()
         if self._session is None or self._session.closed or self._loop is not loop:
             import aiohttp
@@ -92,9 +94,13 @@ class Account:
 
 def checked_url(base_url: str) -> SplitResult:
     """The parts of a base URL that can be called and kept out of sight where it must be."""
-    parts = urlsplit(base_url)
     shown = base_url.rpartition("@")[2].partition("?")[0][:100]
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(base_url)
+        named = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # A broken IPv6 address or port.
+        named = False
+    if not named:
         raise UsageError(
             f"{shown!r} is not the URL of an endpoint",
             why="it must begin with http:// or https:// and name a host",

@@ -86,7 +86,7 @@ class Limiter:
         self._probe_from = 0.0
         self._closed_until = 0.0
         self._waiting: deque[asyncio.Future[Slot]] = deque()
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_on: asyncio.AbstractEventLoop | None = None
         self._last = "starting up"
 
     @property
@@ -205,8 +205,9 @@ class Limiter:
         if not self._waiting:
             return
         if loop.time() < self._closed_until:
-            if self._alarm is None:
-                self._alarm = loop.call_at(self._closed_until, self._wake, loop)
+            if self._alarm_on is not loop:  # An alarm on a loop that is over never rings.
+                self._alarm_on = loop
+                loop.call_at(self._closed_until, self._wake, loop)
             return
         while self._waiting and self._in_flight < self.limit:
             future = self._waiting.popleft()
@@ -215,7 +216,7 @@ class Limiter:
                 future.set_result(Slot(self.cuts, loop.time()))  # Stamped now: it may run after a cut.
 
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._alarm = None
+        self._alarm_on = None
         self._admit(loop)
 
 
