@@ -10,6 +10,7 @@ import msgspec
 from understudy.conversations import Role
 from understudy.errors import UnderstudyError
 from understudy.models.model import ModelFault
+from understudy.users.prompted import UnusableAnswerError
 
 Side = Literal["user", "partner", "judge", "environment"]
 MAX_CHARS = 20_000
@@ -73,6 +74,8 @@ def from_exception(by: Side, error: Exception) -> Fault:
         # An endpoint that is down is nobody's turn; a refusal or an answer cut short is the speaker's own.
         side: Side = by if error.kind in ("refusal", "truncated") else "environment"
         return Fault(side, error.code, printable(f"the {by}'s model: {error.what}"))
+    if isinstance(error, UnusableAnswerError):
+        return Fault(by, error.code, printable(error.what))
     blamed: Side = "environment" if isinstance(error, MemoryError) else by
     what = error.what if isinstance(error, UnderstudyError) else error  # The remedy stands on further lines.
     return Fault(blamed, "raised", printable(f"{type(error).__name__}: {what}"))
