@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import msgspec
 
 from understudy import __version__
-from understudy.conversations import Conversation, Ending
+from understudy.conversations import Conversation, Ending, Turn
 from understudy.errors import UsageError
 from understudy.models.model import LanguageModel, ModelFault
 from understudy.rollouts.faults import Fault, from_exception
@@ -22,6 +22,7 @@ from understudy.scenarios.generation import Played, Task
 from understudy.scenarios.plan import Plan
 from understudy.scenarios.preparation import Prepared, attempt_seed, topics_to_name
 from understudy.scenarios.reasoning import NOTES
+from understudy.scenarios.rendering import prompts_digest
 from understudy.scenarios.subtopics import Subtopics, ask_subtopics
 from understudy.scenarios.whole import UnusableError, write_whole
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from understudy.users.profile import Profile
     from understudy.users.simulator import UserSimulator
 
-EMBEDDED = "embedded:"
+_REASONING = "reasoning"
 
 
 class Speakers(Protocol):
@@ -117,26 +118,41 @@ class Turns:
         self._max_turns = prepared.plan.writing.max_turns
 
     async def play(self, task: Task, name: str, log: UnitLog) -> Rollout:
-        """A rollout, every turn journalled; a model's reasoning is kept beside it."""
+        """A rollout, every turn journalled, a model's reasoning with the turn that it was for."""
+        return await roll_out(
+            _Noted(self._simulator),
+            self._profile_of(task),
+            _Noted(self._partner),
+            seed=attempt_seed(task.scenario, task.attempt),
+            max_turns=self._max_turns,
+            id=name,
+            log=log,
+        )
+
+
+class _Noted:
+    """A simulator or partner whose turns carry the reasoning that went before them, under `_REASONING`."""
+
+    def __init__(self, inner: Any) -> None:
+        self.identity = inner.identity
+        self._inner = inner
+
+    def start(self, *given: Any, **named: Any) -> Any:
+        return _NotedSession(self._inner.start(*given, **named))
+
+
+class _NotedSession:
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def reply(self, history: Sequence[Turn]) -> Any:
         notes: list[str] = []
         token = NOTES.set(notes)
         try:
-            done = await roll_out(
-                self._simulator,
-                self._profile_of(task),
-                self._partner,
-                seed=attempt_seed(task.scenario, task.attempt),
-                max_turns=self._max_turns,
-                id=name,
-                log=log,
-            )
+            said = await self._inner.reply(history)
         finally:
             NOTES.reset(token)
-        if not notes:
-            return done
-        talk = done.conversation
-        meta = {**talk.meta, "reasoning": notes}
-        return msgspec.structs.replace(done, conversation=msgspec.structs.replace(talk, meta=meta))
+        return msgspec.structs.replace(said, meta={**said.meta, _REASONING: notes}) if notes else said
 
 
 def _broken(name: str, fault: Fault) -> Rollout:
@@ -240,7 +256,16 @@ def _with_provenance(rollout: Rollout, task: Task, provenance: Mapping[str, Any]
 
 
 def _played(rollout: Rollout) -> Played:
-    return Played(rollout.conversation, None if rollout.fault is None else rollout.fault.reason)
+    """Reasoning leaves the turns for the conversation's meta: beside the dialogue, with the turn it was for."""
+    talk = rollout.conversation
+    notes = [{"turn": k, "text": text} for k, turn in enumerate(talk.turns) for text in turn.meta.get(_REASONING, ())]
+    if notes:
+        bare = [
+            msgspec.structs.replace(turn, meta={name: value for name, value in turn.meta.items() if name != _REASONING})
+            for turn in talk.turns
+        ]
+        talk = msgspec.structs.replace(talk, turns=tuple(bare), meta={**talk.meta, "reasoning": notes})
+    return Played(talk, None if rollout.fault is None else rollout.fault.reason)
 
 
 def origin_of(plan: Plan, speakers: str, *, seed: int, reference: Corpus | None, test: Corpus | None) -> dict[str, Any]:
@@ -249,6 +274,7 @@ def origin_of(plan: Plan, speakers: str, *, seed: int, reference: Corpus | None,
     return {
         "plan": data,
         "speakers": speakers,
+        "prompts": prompts_digest(),
         "seed": seed,
         "reference": None if reference is None else reference.digest,
         "test": None if test is None else test.digest,

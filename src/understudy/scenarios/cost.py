@@ -102,7 +102,7 @@ def _whole(prepared: Prepared, k: int, both_sides: bool) -> tuple[float, ...]:
     turns = turns_wanted(scenario, prepared.cuts)
     written = turns * (_words_per_turn(prepared) * _TOKENS_PER_WORD + _PER_TURN) + _REASONING
     request = whole_request(scenario, 0, prepared.cuts, shown, writing)
-    read = tokens_of(whole_prompt(scenario, prepared.cuts, shown))
+    read = tokens_of(whole_prompt(scenario, prepared.cuts, shown, writing))
     return 1, read, min(written, writing.max_tokens), 1, worst_input_tokens(request), writing.max_tokens
 
 

@@ -109,13 +109,17 @@ class CalibrationPlan(_Part, frozen=True):
 
 
 class WritingPlan(_Part, frozen=True):
-    """How a model writes: `turns` (a prompted user talks to a partner) or `whole` (one call a conversation)."""
+    """How a model writes: `turns` (a prompted user talks to a partner) or `whole` (one call a conversation).
+
+    `tell_features` puts fillers, hedges, short turns and typos into the prompt too; without, they are only chosen.
+    """
 
     mode: Literal["turns", "whole"] = "turns"
     exemplars: int = 3
     temperature: float = 1.0
     max_tokens: int = 2048
     max_turns: int = 40
+    tell_features: bool = False
 
 
 class GuardsPlan(_Part, frozen=True):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from understudy.conversations import Conversation
 from understudy.scenarios.characteristics import BY_NAME, NAMES, Context
 from understudy.scenarios.personality import TRAITS
+from understudy.scenarios.plan import WritingPlan
 from understudy.scenarios.scenario import Scenario
 
 _WORDS = ((1.5, "very high"), (0.5, "high"), (-0.5, "average"), (-1.5, "low"))
@@ -40,9 +42,23 @@ def in_words(z: float) -> str:
     return next((word for least, word in _WORDS if z >= least), "very low")
 
 
-def context_lines(context: Context) -> tuple[str, ...]:
-    """One line a characteristic: its name, the level, and what it means."""
-    return tuple(f"{name.replace('_', ' ')}: {getattr(context, name)} ({BY_NAME[name].says})" for name in NAMES)
+COUNTED = ("fillers", "hedges", "short_turns", "typos")
+
+
+def told_lines(context: Context, writing: WritingPlan) -> tuple[str, ...]:
+    """One line a characteristic: its name, the level, and what it means.
+
+    The counted features of natural speech are told only where the plan says so: asked for fillers, models overdo
+    them, so they are measured and chosen instead.
+    """
+    names = [name for name in NAMES if writing.tell_features or name not in COUNTED]
+    return tuple(f"{name.replace('_', ' ')}: {getattr(context, name)} ({BY_NAME[name].says})" for name in names)
+
+
+def prompts_digest() -> str:
+    """A digest of all prompts of this room, for the provenance."""
+    text = "\n".join(prompt(name) for name in ("partner", "subtopics", "whole"))
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
 def turns_wanted(scenario: Scenario, cuts: Mapping[str, tuple[float, float]]) -> int:
@@ -56,8 +72,7 @@ def whole_prompt(
     scenario: Scenario,
     cuts: Mapping[str, tuple[float, float]],
     shown: Sequence[Conversation],
-    *,
-    user_opens: bool = True,
+    writing: WritingPlan,
 ) -> str:
     """The prompt for a whole conversation in one call."""
     return prompt("whole").format(
@@ -65,10 +80,9 @@ def whole_prompt(
         subtopic=scenario.subtopic or scenario.topic,
         goal=f"What the user wants: {scenario.goal}\n" if scenario.goal else "",
         persona="\n".join(f"- {line}" for line in persona_lines(scenario)),
-        context="\n".join(f"- {line}" for line in context_lines(scenario.context)),
+        context="\n".join(f"- {line}" for line in told_lines(scenario.context, writing)),
         exemplars="".join(_exemplar(k, talk) for k, talk in enumerate(shown, 1)),
         turns=turns_wanted(scenario, cuts),
-        opens="The user" if user_opens else "The assistant",
     )
 
 

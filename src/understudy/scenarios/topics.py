@@ -107,13 +107,13 @@ def _telling(word: str) -> bool:
 
 
 def common_words(corpus: Corpus) -> frozenset[str]:
-    """Words that no subtopic is named by: function words of English, and in any language those that a fifth of the
+    """Words that no subtopic is named by: function words of English, and in any language those that half of the
     users' sides have.
     """
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
     seen = Counter(word for text in user_texts(corpus) for word in set(tokens(text)))
-    often = {word for word, count in seen.items() if count > max(5, 0.2 * len(corpus))}
+    often = {word for word, count in seen.items() if count > max(5, 0.5 * len(corpus))}
     if writing(corpus).language == "en":
         often |= set(ENGLISH_STOP_WORDS) | {word for word in seen if "'" in word or "’" in word}
     return frozenset(often)

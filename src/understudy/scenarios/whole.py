@@ -47,7 +47,7 @@ def whole_request(
 ) -> Request:
     """The one call that a conversation takes. Attempts differ by seed and by `replicate`."""
     return Request(
-        (Message("user", whole_prompt(scenario, cuts, shown)),),
+        (Message("user", whole_prompt(scenario, cuts, shown, writing)),),
         temperature=writing.temperature,
         max_tokens=writing.max_tokens,
         seed=derive_seed(scenario.seed, "attempt", attempt) % 2**31,
@@ -76,7 +76,7 @@ async def write_whole(
         profile=None,
         ending=Ending("user" if turns[-1].role == "user" else "assistant", "written so"),
         provenance={"model": answer.model, "profile": profile_of(scenario).id},
-        meta={"reasoning": reasoning} if reasoning else {},
+        meta={"reasoning": [{"text": reasoning}]} if reasoning else {},
     )
 
 
