@@ -9,8 +9,9 @@ import pytest
 from tests.scenarios.making import plan_of, ready
 from understudy.errors import UsageError
 from understudy.scenarios.characteristics import NAMES
-from understudy.scenarios.coverage import cover, fit_of, holm
+from understudy.scenarios.coverage import cover
 from understudy.scenarios.design import shares, space_filling
+from understudy.scenarios.goodness import fit_of, holm
 from understudy.scenarios.joint import build_joint
 from understudy.scenarios.personality import TRAITS, norms
 from understudy.scenarios.plan import ContextsPlan, RulePlan, parse_plan
@@ -32,6 +33,16 @@ def test_margins_and_pairs_match_the_declaration() -> None:
     assert all(fit.impossible == 0 for fit in coverage.fits)
     assert coverage.one_way[0] == coverage.one_way[1]
     assert coverage.two_way[0] >= 0.99 * coverage.two_way[1]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("n", [100, 512])
+def test_no_pair_of_layers_is_covered_badly(n, seed) -> None:
+    facts = {"job": ["a", "b", "c"], "house": ["d", "e"]}
+    prepared = ready(plan_of(n, contexts={"rules": SMS, "forbid": FORBID}, personas={"facts": facts}), seed=seed)
+    assert holm([fit for fit in prepared.coverage.fits if " x " in fit.what]) > 0.05
+    sets = [s.persona.facts for s in prepared.scenarios]
+    assert abs(sum(f == ("house: d", "job: a") for f in sets) / n - 1 / 6) < 0.06
 
 
 def test_independent_draws_from_the_joint_match_too() -> None:
@@ -125,7 +136,7 @@ def test_a_scenario_is_frozen() -> None:
 
 def test_the_design_fills_space_better_than_independent_draws() -> None:
     n = 64
-    points = space_filling(n, 2, seed=5)
+    points = space_filling(n, [2], seed=5)
     cells = {(int(x * 8), int(y * 8)) for x, y in points}
     independent = np.mean(
         [len({(int(x * 8), int(y * 8)) for x, y in np.random.default_rng(s).random((n, 2))}) for s in range(20)]

@@ -144,7 +144,7 @@ def test_big_five_are_fitted_to_a_corpus() -> None:
 
     fit, z = fitted(scored(300), "meta.who.big5")
     assert z.shape == (300, 5)
-    drawn = fit.at(space_filling(1024, 5, seed=0))
+    drawn = fit.at(space_filling(1024, [5], seed=0))
     assert np.corrcoef(drawn[:, 0], drawn[:, 2])[0, 1] > 0.9
     assert abs(np.corrcoef(drawn[:, 0], drawn[:, 4])[0, 1]) < 0.15
     assert drawn[:, 0].std() == pytest.approx(1.0, abs=0.05)

@@ -88,9 +88,10 @@ def choose(
 
     `candidates` lists rows of `readings` for each scenario, the preferred one first. Minimises the sum over rates
     of ((rate - target) / error)^2 by coordinate descent: each scenario in turn takes the candidate that lowers it
-    most. Where a rate then still misses by more than two errors, scenarios are left out, the one that helps most
-    first, up to the share `most_dropped`. Telling a model to use fillers overshoots (DiaSynth's released sets have
-    them in 50 % of the dialogues, the real ones in 4 to 6 %); a choice can only take what was said.
+    most. Where a rate is then still more than two errors too high, scenarios are left out, the one that helps most
+    first, up to the share `most_dropped`; what is too rare cannot be mended so, and is told. Telling a model to use
+    fillers overshoots (DiaSynth's released sets have them in 50 % of the dialogues, the real ones in 4 to 6 %); a
+    choice can only take what was said.
 
     >>> sums = {"fillers": np.array([5.0, 0.0, 5.0, 0.0]), "n_words": np.full(4, 100.0)}
     >>> choice = choose(Readings({}, sums), [[0, 1], [2, 3]], [Target("fillers", 0.025, 0.001, "test")],
@@ -133,7 +134,7 @@ def choose(
         if not moved:
             break
     left = int(most_dropped * sum(1 for c in picked if c is not None))
-    while left > 0 and (np.abs(total_top / np.maximum(total_bottom, 1e-9) - value) > _WITHIN * error).any():
+    while left > 0 and (total_top / np.maximum(total_bottom, 1e-9) - value > _WITHIN * error).any():
         kept = [k for k, c in enumerate(picked) if c is not None]
         rows = [candidates[k][picked[k] or 0] for k in kept]
         scores = loss(total_top - top[rows], total_bottom - bottom[rows])

@@ -12,26 +12,12 @@ import numpy.typing as npt
 
 from understudy.scenarios.characteristics import NAMES
 from understudy.scenarios.design import Stratum
+from understudy.scenarios.goodness import Fit, fit_of
 from understudy.scenarios.joint import Joint
 from understudy.scenarios.personality import TRAITS, Personality, correlations
 from understudy.scenarios.scenario import Scenario
 
 Floats = npt.NDArray[np.float64]
-_SMALL = 5.0  # expected counts below are pooled
-
-
-class Fit(msgspec.Struct, frozen=True):
-    """Counts against a declared distribution: Pearson's chi-square, its degrees of freedom, p, and the largest gap.
-
-    `impossible` counts what fell into cells of probability 0.
-    """
-
-    what: str
-    chi2: float
-    df: int
-    p_value: float
-    largest_gap: float
-    impossible: int
 
 
 class Coverage(msgspec.Struct, frozen=True):
@@ -43,38 +29,6 @@ class Coverage(msgspec.Struct, frozen=True):
     missing: tuple[str, ...]  # the likeliest cells that it does not reach
     fits: tuple[Fit, ...]
     big_five: Mapping[str, Any]
-
-
-def fit_of(what: str, counts: Floats, probability: Floats) -> Fit:
-    """Pearson's chi-square of counts against probabilities, cells with an expected count below 5 pooled.
-
-    A space-filling design spreads better than independent draws, so its chi-square lies below its degrees of
-    freedom and p near 1; a small p still means that the declaration was missed.
-
-    >>> fit_of("x", np.array([50.0, 50.0]), np.array([0.5, 0.5])).p_value
-    1.0
-    """
-    from scipy.stats import chi2 as distribution
-
-    n = counts.sum()
-    expected = probability * n
-    impossible = int(counts[probability == 0].sum())
-    possible = probability > 0
-    large = possible & (expected >= _SMALL)
-    observed_cells = [*counts[large], counts[possible & ~large].sum()]
-    expected_cells = [*expected[large], expected[possible & ~large].sum()]
-    if expected_cells[-1] < 1:  # too thin for a cell of its own
-        tail = (observed_cells.pop(), expected_cells.pop())
-        if expected_cells:
-            at = int(np.argmin(expected_cells))
-            observed_cells[at] += tail[0]
-            expected_cells[at] += tail[1]
-    o, e = np.array(observed_cells), np.array(expected_cells)
-    df = max(len(e) - 1, 0)
-    statistic = float((np.square(o - e) / e).sum()) if df else 0.0
-    p = float(distribution.sf(statistic, df)) if df else 1.0
-    gap = float(np.abs(counts / max(n, 1) - probability).max()) if len(counts) else 0.0
-    return Fit(what, round(statistic, 4), df, 0.0 if impossible else p, round(gap, 4), impossible)
 
 
 def cover(scenarios: Sequence[Scenario], strata: Sequence[Stratum], joint: Joint, personality: Personality) -> Coverage:
@@ -147,8 +101,3 @@ def big_five_summary(scenarios: Sequence[Scenario], personality: Personality) ->
         "declared_correlation": [[round(float(v), 3) for v in row] for row in personality.correlation],
         "largest_correlation_gap": round(float(gap.max()), 3),
     }
-
-
-def holm(fits: Sequence[Fit]) -> float:
-    """The smallest p-value of several fits, adjusted for their number (Holm): below .05 some declaration was missed."""
-    return min(1.0, min((fit.p_value for fit in fits), default=1.0) * max(len(fits), 1))

@@ -34,8 +34,8 @@ class Guards:
         hasher = SpanHasher()
         held = SpanIndex.of(_turns(test, user_only=False))
         known = SpanIndex.of(_turns(reference, user_only=False))
-        # What people of both sets say is no sign of the test set.
-        self._test = CopyGuard(hasher, held.keys[known.counts(held.keys) == 0], common=1)
+        # What people of both sets say, or several of the test set, is no sign of one of its conversations.
+        self._test = CopyGuard(hasher, held.keys[(held.units < 2) & (known.counts(held.keys) == 0)], common=2)
 
     def verdict(self, talk: Conversation, exemplars: Mapping[str, CopyGuard]) -> str | None:
         """Why this conversation cannot be kept. `exemplars`: what a model was shown for it, by id."""

@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from understudy.scenarios.coverage import cover, holm
+from understudy.scenarios.coverage import cover
 from understudy.scenarios.generation import Generated
+from understudy.scenarios.goodness import holm
 from understudy.scenarios.preparation import Prepared
 from understudy.scenarios.subtopics import Subtopics
 
