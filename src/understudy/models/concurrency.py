@@ -20,7 +20,6 @@ _CLOSER = 0.05
 _GOOD = 0.97
 # After a cut no call goes out for a mean latency: an empty token bucket fills up again. A pause must be worth it:
 # the next one comes this many times its length later at the earliest.
-_PAUSE = 1.0
 _PAUSE_WORTH = 30.0
 _SHORT_WAIT = 4.0
 LONGEST_PAUSE_S = 60.0
@@ -170,12 +169,12 @@ class Limiter:
         self._gain = _EXPLORING
         # A long wait is believed only when the cut did not help: it may be meant for this one call.
         believed = wait if not settled or wait <= _SHORT_WAIT * self._latency_s else 0.0
-        pause = min(max(_PAUSE * self._latency_s, believed), self.longest_pause_s)
+        pause = min(max(self._latency_s, believed), self.longest_pause_s)
         self._closed_until = max(self._closed_until, now + pause)
         self._probe_from = self._closed_until + _PAUSE_WORTH * pause * self._patience / _MOST_PATIENCE
         self._clean = self._clean_since_cut = 0
         self.cuts += 1
-        self._last = f"rate limited (429): cut from {int(before)}"
+        self._last = f"rate limited (429) at {int(before)}"
 
     def _grow(self, now: float) -> None:
         if self._limit >= self.most:
