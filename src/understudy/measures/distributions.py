@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from understudy.measures.measurement import Estimate
 from understudy.measures.resampling import Floats
 
 Singles = npt.NDArray[np.float32]
@@ -184,11 +183,3 @@ def omnibus_p(observed: Floats, null: Floats, two_sided: Sequence[bool] | npt.ND
     z = (rows[:, varies] - rows[:, varies].mean(axis=0)) / spread[varies]
     largest = np.where(np.asarray(two_sided)[varies], np.abs(z), z).max(axis=1)
     return float((1 + (largest[1:] >= largest[0] - 1e-9).sum()) / len(rows))
-
-
-def floor_of(values: Floats) -> Estimate | None:
-    """Real against real: mean and 95 % range over splits of the real units; None where it could not be split."""
-    if not len(values):
-        return None
-    low, high = np.quantile(values, [0.025, 0.975])
-    return Estimate(float(values.mean()), (float(low), float(high)), f"{len(values)} halvings of the real units")

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from understudy.conversations import Corpus
 from understudy.errors import MeasureError
@@ -22,6 +23,14 @@ class Estimate(msgspec.Struct, frozen=True, omit_defaults=True):
     value: float
     interval: tuple[float, float] | None = None
     note: str = ""
+
+
+def floor_of(values: npt.NDArray[np.float64]) -> Estimate | None:
+    """Real against real: mean and 95 % range over splits of the real units; None where it could not be split."""
+    if not len(values):
+        return None
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Estimate(float(values.mean()), (float(low), float(high)), f"{len(values)} halvings of the real units")
 
 
 class Counts(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.conversations import Corpus
-from understudy.measures.measurement import Estimate, Measurement, MeasureSpec, counts, measure, unscored
+from understudy.measures.measurement import Measurement, MeasureSpec, counts, floor_of, measure, unscored
 from understudy.measures.multiplicity import benjamini_hochberg
 from understudy.measures.resampling import (
     Floats,
@@ -189,13 +189,6 @@ def dispersion_statistic(styles: Styles) -> Statistic:
     return statistic
 
 
-def _estimate(floor: Floats) -> Estimate | None:
-    if not len(floor):
-        return None
-    low, high = np.quantile(floor, [0.025, 0.975])
-    return Estimate(float(floor.mean()), (float(low), float(high)), f"{len(floor)} halvings of the real units")
-
-
 def _bounds(result: TwoSample, column: int) -> tuple[float, float] | None:
     if result.interval is None:
         return None
@@ -220,7 +213,7 @@ def _measurement(
         spec=spec,
         interval=_bounds(result, column),
         p_value=p_value,
-        floor=_estimate(result.floor[:, column]),
+        floor=floor_of(result.floor[:, column]),
         **rest,
     )
 

@@ -19,7 +19,6 @@ from understudy.measures.distributions import (
     Table,
     WeightedSums,
     conditional_variation,
-    floor_of,
     omnibus_p,
     ratio,
     ratio_gap,
@@ -27,7 +26,7 @@ from understudy.measures.distributions import (
     shares,
     total_variation,
 )
-from understudy.measures.measurement import Counts, Measurement, MeasureSpec, counts, measure
+from understudy.measures.measurement import Counts, Measurement, MeasureSpec, counts, floor_of, measure
 from understudy.measures.multiplicity import benjamini_hochberg
 from understudy.measures.resampling import (
     Floats,

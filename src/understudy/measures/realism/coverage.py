@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from understudy.conversations import Conversation, Corpus
 from understudy.measures.embeddings import conversation_embeddings
-from understudy.measures.measurement import Estimate, Measurement, MeasureSpec, counts, measure, unscored
+from understudy.measures.measurement import Measurement, MeasureSpec, counts, floor_of, measure, unscored
 from understudy.measures.resampling import Floats, Ints, Pool, Statistic, permutation_p, pool, two_sample
 from understudy.measures.sampling import equal_sample
 
@@ -146,13 +146,6 @@ def _missing_and_strange(
     }
 
 
-def _estimate(floor: Floats) -> Estimate | None:
-    if not len(floor):
-        return None
-    low, high = np.quantile(floor, [0.025, 0.975])
-    return Estimate(float(floor.mean()), (float(low), float(high)), f"{len(floor)} halvings of the real units")
-
-
 @measure(SPEC)
 def coverage(
     real: Corpus,
@@ -213,7 +206,7 @@ def coverage(
         spec=DENSITY,
         interval=None if bounds is None else (max(float(bounds[1, 0]), 0.0), float(bounds[1, 1])),
         p_value=float(density_p[0]),
-        floor=_estimate(result.floor[:, 1]),
+        floor=floor_of(result.floor[:, 1]),
     )
     return Measurement(
         name=SPEC.name,
@@ -223,7 +216,7 @@ def coverage(
         spec=SPEC,
         interval=None if bounds is None else (1.0 - float(bounds[0, 1]), min(1.0 - float(bounds[0, 0]), 1.0)),
         p_value=float(result.p_value[0]),
-        floor=_estimate(1.0 - result.floor[:, 0]),
+        floor=floor_of(1.0 - result.floor[:, 0]),
         evidence=evidence,
         parts=(density,),
     )

@@ -19,7 +19,7 @@ from understudy.measures.classifier import (
     unit_folds,
 )
 from understudy.measures.distributions import omnibus_p
-from understudy.measures.measurement import Estimate, Measurement, MeasureSpec, counts, measure
+from understudy.measures.measurement import Measurement, MeasureSpec, counts, floor_of, measure
 from understudy.measures.multiplicity import benjamini_hochberg
 from understudy.measures.power import detectable_auc
 from understudy.measures.realism.discriminator_features import FeatureSet, feature_sets
@@ -111,13 +111,6 @@ def _omnibus(trials: list[_Trial]) -> float:
     return omnibus_p(observed, null, [False] * len(trials))
 
 
-def _estimate(values: npt.NDArray[np.float64]) -> Estimate | None:
-    if not len(values):
-        return None
-    low, high = np.quantile(values, [0.025, 0.975])
-    return Estimate(float(values.mean()), (float(low), float(high)), f"{len(values)} halvings of the real units")
-
-
 def _turns_with(corpus: Corpus, needle: str) -> list[str]:
     """Up to two user turns that contain the n-gram `needle` (`⏎` marks a turn's start or end)."""
     import re
@@ -196,7 +189,7 @@ def _part(name: str, trial: _Trial, real: Corpus, synthetic: Corpus, evidence: d
         spec=SPEC,
         interval=trial.interval,
         p_value=trial.p_value,
-        floor=_estimate(trial.floor),
+        floor=floor_of(trial.floor),
         evidence={
             "null_mean": float(trial.null.mean()),
             "null_sd": float(trial.null.std()),

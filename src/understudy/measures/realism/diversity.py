@@ -10,7 +10,7 @@ import numpy as np
 from understudy.conversations import Corpus
 from understudy.conversations.text import TOKEN_PATTERN
 from understudy.measures.embeddings import Singles, conversation_embeddings
-from understudy.measures.measurement import Estimate, Measurement, MeasureSpec, counts, measure
+from understudy.measures.measurement import Measurement, MeasureSpec, counts, floor_of, measure
 from understudy.measures.multiplicity import benjamini_hochberg
 from understudy.measures.resampling import Floats, Ints, Pool, Statistic, permutation_p, pool, two_sample
 from understudy.measures.sampling import equal_sample
@@ -246,13 +246,6 @@ def diversity_statistic(real: Corpus, synthetic: Corpus, pooled: Pool, vectors: 
     return statistic
 
 
-def _estimate(floor: Floats) -> Estimate | None:
-    if not len(floor):
-        return None
-    low, high = np.quantile(floor, [0.025, 0.975])
-    return Estimate(float(floor.mean()), (float(low), float(high)), f"{len(floor)} halvings of the real units")
-
-
 def headline_p(observed: Floats, null: Floats) -> float:
     """p of the mean absolute component, each over its spread in all relabellings, the observed included."""
     everything = np.vstack([observed, null])
@@ -312,7 +305,7 @@ def diversity(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, perm
             spec=SPEC,
             interval=None if bounds is None else (float(bounds[0]), float(bounds[1])),
             p_value=p_values[column],
-            floor=_estimate(result.floor[:, column]),
+            floor=floor_of(result.floor[:, column]),
             **rest,
         )
 

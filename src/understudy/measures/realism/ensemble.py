@@ -17,12 +17,11 @@ from understudy.measures.distributions import (
     Labels,
     Table,
     WeightedSums,
-    floor_of,
     jensen_shannon,
     omnibus_p,
     shares,
 )
-from understudy.measures.measurement import Counts, Measurement, MeasureSpec, counts, measure
+from understudy.measures.measurement import Counts, Measurement, MeasureSpec, counts, floor_of, measure
 from understudy.measures.multiplicity import benjamini_hochberg
 from understudy.measures.resampling import Floats, TwoSample, observed_weights, pool, two_sample
 from understudy.measures.speech_acts import same_scheme, user_acts

@@ -14,14 +14,13 @@ from understudy.measures.behaviours import user_turn_behaviours
 from understudy.measures.distributions import (
     Block,
     Table,
-    floor_of,
     omnibus_p,
     ratio_gap,
     ratio_level,
     shares,
     total_variation,
 )
-from understudy.measures.measurement import Counts, Measurement, MeasureSpec, counts, measure
+from understudy.measures.measurement import Counts, Measurement, MeasureSpec, counts, floor_of, measure
 from understudy.measures.multiplicity import benjamini_hochberg
 from understudy.measures.realism.messiness_columns import Column, between_sd, columns_of, incomparable, why_not
 from understudy.measures.resampling import (
