@@ -99,6 +99,8 @@ def simulate(
         # Opened here in any case, so that a wrong name is told at once; processes open by name, each its own.
         here = Plan(open_users(users), open_partner(partner), n, seed, max_turns, reply_timeout, concurrency)
         by_name = processes > 1 or engine == "ray"
+        if engine == "ray":
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Nothing is sent to anybody unasked.
         plan = here._replace(users=users, partner=partner) if by_name else here
         plan = plan._replace(workers=processes, engine=engine)
         again = resume_line(context)

@@ -101,11 +101,11 @@ class Journal:
         return cls.resume(path)
 
     @classmethod
-    def resume(cls, path: Path, *, settings: Mapping[str, Any] | None = None) -> Journal:
+    def resume(cls, path: Path, *, settings: Mapping[str, Any] | None = None, wait_s: float = 0.5) -> Journal:
         """Open the journal of a run that was begun, by whoever began it, and check that it is whole.
 
         Raises `JournalError` where another process holds it, where it is damaged, and where `settings` are given and
-        differ from those it was begun with, naming each field.
+        differ from those it was begun with, naming each field. `wait_s`: how long for a process that may be ending.
         """
         if not path.is_file():
             raise UsageError(
@@ -115,7 +115,7 @@ class Journal:
             )
         with Holder.of(path) as holder:
             torn = damaged_bytes(path.with_name(path.name + "-wal"))
-            connection = _connect(path, holder)
+            connection = _connect(path, holder, wait_s)
             try:
                 _check(path, connection)
                 if settings is not None:
@@ -321,10 +321,10 @@ def _finished_rows(unit: int, rollout: Rollout, outcome: str | None) -> Rows:
     return [*((_TURN, _turn_row(unit, k, turn)) for k, turn in enumerate(talk.turns)), (_FINISHED, row)]
 
 
-def _connect(path: Path, holder: Holder) -> sqlite3.Connection:
+def _connect(path: Path, holder: Holder, wait_s: float) -> sqlite3.Connection:
     """The one connection to the file. It is locked for as long as the connection lives, and by the system only, so
     that a process that was killed leaves no lock behind."""
-    connection = sqlite3.connect(path, timeout=0.5, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         connection.execute("PRAGMA journal_mode=WAL")

@@ -12,6 +12,7 @@ from understudy.conversations import Turn
 from understudy.errors import IncompleteError, UsageError
 from understudy.models.model import ModelFault
 from understudy.rollouts.engines import Engine
+from understudy.rollouts.engines.ray import merge_leftovers, run_on_ray
 from understudy.rollouts.journal import Journal, UnitLog
 from understudy.rollouts.loop import MAX_TURNS, Rollout
 from understudy.rollouts.partner import Partner
@@ -103,13 +104,12 @@ def complete(plan: Plan, job: Job, journal: Journal, *, on_progress: OnProgress 
     model's fault stops the run: what is done stays, and the run can go on. Its exit code is the fault's where that
     is a budget, else 3.
     """
+    merge_leftovers(journal)
     missing = journal.missing()
     progress = _Progress(journal, on_progress)
     try:
         if plan.engine == "ray":
-            from understudy.rollouts.engines.ray import run_on_ray
-
-            run_on_ray(plan, journal, missing, progress.add)
+            run_on_ray(plan, journal, progress.add)
         elif plan.workers > 1 and len(missing) > 1:
             _in_processes(plan, journal, missing, progress.add)
         elif missing:
