@@ -141,7 +141,7 @@ class Splicer:
         which, at = _sampled(begin, end, _SAMPLED, rng)
         source, length = book.gap_places[at], book.gap_lengths[at]
         gap, wide = gap[which], wide[which]
-        share = -np.log(np.minimum(end - begin, _SAMPLED))[which]
+        share = -np.log(np.minimum(end - begin, _SAMPLED)[which])
         keep = (book.row_of[source] != row) & ~((length == 0) & (wide == 0))
         same = (length == wide) & (length > 0)
         for k in range(_NARROWEST_OUT):
