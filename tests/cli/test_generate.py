@@ -202,8 +202,9 @@ def test_a_model_that_answers_rubbish_leaves_an_account_and_no_file(capsys, fold
     lines = [json.dumps({"when": ".", "text": "User: hi\nAssistant: hello"})]
     (folder / "script.jsonl").write_text("\n".join(lines))
     done = run(capsys, "generate", "whole.toml", "--model", "scripted:script.jsonl", "--out", "syn.jsonl", "-q")
-    assert done.code == 0
-    assert "no conversation was accepted" in done.err
+    assert done.code == 2
+    assert "none of 12 scenarios came through" in done.err
+    assert "unparsable" in done.err
     assert account(folder / "syn.jsonl")["accounts"]["failed"] == {"user: unparsable": 12}
     assert not (folder / "syn.jsonl").exists()
 

@@ -322,7 +322,7 @@ def _run(asked: Request, file: Path, context: typer.Context, output: Output, *, 
             stopped = IncompleteError(error.what, why=error.why, fix=f"{error.fix}; then {again}")
             stopped.exit_code = IncompleteError.exit_code if error.exit_code == 2 else error.exit_code
             raise stopped from error
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             output.warn(f"{journal.finished:,} attempts are kept; go on with: {again}")
             raise
         finally:
@@ -333,6 +333,12 @@ def _run(asked: Request, file: Path, context: typer.Context, output: Output, *, 
             write_corpus(file, made.conversations)
         write_account(sidecar_beside(file), account)
         journal.remove()
+    if not made.conversations:
+        raise SimulatorError(
+            f"none of {asked.plan.n:,} scenarios came through; {file} was not written",
+            why=f"the first: {made.outcomes[0].outcome}: {made.outcomes[0].reason}",
+            fix=f"see {sidecar_beside(file)} for all reasons; --preview 3 shows what comes back",
+        )
     tell(
         made,
         prepared,

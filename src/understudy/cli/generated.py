@@ -109,8 +109,6 @@ def tell(
 
     for note in prepared.notes:
         output.warn(note)
-    if not made.conversations:
-        output.warn(f"no conversation was accepted, so {file} was not written; the account says why")
     output.result(payload, show)
 
 

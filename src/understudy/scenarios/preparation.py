@@ -59,7 +59,7 @@ class Prepared(NamedTuple):
         """The exemplars of one scenario."""
         if self.material is None or not scenario.exemplars:
             return ()
-        known = {talk.id: talk for talk in self.material.corpus}
+        known = self.material.corpus.memo("scenarios.by_id", lambda corpus: {talk.id: talk for talk in corpus})
         return tuple(known[name] for name in scenario.exemplars)
 
 
