@@ -50,7 +50,7 @@ def one_corpus(task: tuple[Path, str, str | None]) -> list[dict[str, Any]]:
         results, _ = run_measures(held_out, synthetic, seed=0, measures=MEASURES, permutations=199)
         by_name = {m.name: m for m in flatten(results)}
         icc = [
-            (m.evidence["real_icc"], m.evidence["synthetic_icc"])
+            (m.evidence["real"], m.evidence["synthetic"])
             for n, m in by_name.items()
             if n.startswith("separability.icc.") and m.value is not None
         ]

@@ -152,5 +152,5 @@ def icc_table(results: list[dict[str, Any]]) -> str:
             if m["name"].startswith("separability.icc.") and m.get("value") is not None:
                 e = m["evidence"]
                 name = m["name"].rsplit(".", 1)[1]
-                rows.append([result["pair"]["synthetic"], name, f"{e['real_icc']:.2f}", f"{e['synthetic_icc']:.2f}"])
+                rows.append([result["pair"]["synthetic"], name, f"{e['real']:.2f}", f"{e['synthetic']:.2f}"])
     return markdown(["synthetic set", "style feature", "ICC of people", "ICC of synthetic users"], rows)
