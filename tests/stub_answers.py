@@ -96,9 +96,7 @@ def expected_answer(last: str) -> str:
     return f"Grüße, I would like number {digest} for tonight, that is all."
 
 
-def events_of(
-    request: StubRequest, content: Any, reason: Any, more: dict[str, Any], fault: str | None
-) -> list[bytes]:
+def events_of(request: StubRequest, content: Any, reason: Any, more: dict[str, Any], fault: str | None) -> list[bytes]:
     """The events of a stream, one a word, with what the fault does to them."""
     model = "another-model" if fault == "wrong_model" else request.model
     pieces = [word + " " for word in content.split(" ")] if isinstance(content, str) else []
