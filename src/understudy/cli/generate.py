@@ -15,7 +15,7 @@ from understudy.cli import options
 from understudy.cli.destinations import file_for
 from understudy.cli.generated import Teller, cells, plain, scenario_lines, talk_lines, tell
 from understudy.cli.output import Output
-from understudy.errors import IncompleteError, UsageError
+from understudy.errors import IncompleteError, SimulatorError, UsageError
 
 if TYPE_CHECKING:
     from understudy.cli.generating import Run, Speakers
