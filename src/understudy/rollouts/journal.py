@@ -7,13 +7,14 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from understudy.conversations import Conversation, Turn
+from understudy.conversations import Conversation, Role, Turn
 from understudy.errors import JournalError, UsageError
 from understudy.rollouts.fingerprint import plain, refuse_changes
 from understudy.rollouts.holder import Holder
@@ -209,6 +210,10 @@ class Journal:
         """Keep a turn; returns when it is on disk."""
         await self._write([(_TURN, _turn_row(unit, position, turn))])
 
+    def add_turn_soon(self, unit: int, position: int, turn: Turn) -> None:
+        """Keep a turn with the next commit, without waiting."""
+        self._put([(_TURN, _turn_row(unit, position, turn))])
+
     async def finish(self, unit: int, rollout: Rollout, *, outcome: str | None = None) -> None:
         """Keep a finished unit whole; returns when it is on disk. Turns that were kept before are not written again.
 
@@ -218,11 +223,7 @@ class Journal:
 
     def finish_soon(self, unit: int, rollout: Rollout) -> None:
         """Keep a finished unit with the next commit, without waiting: for what only has to be computed again."""
-        if self._writer is None:
-            self._writer = Writer(self._commit)
-        self._writer.put([(_FORGET, (unit,)), *_finished_rows(unit, rollout, None)])
-        if self._writer.failure is not None:
-            raise self._writer.failure
+        self._put([(_FORGET, (unit,)), *_finished_rows(unit, rollout, None)])
 
     def record(self, done: Iterable[tuple[int, Rollout]]) -> None:
         """Keep units that were begun and finished elsewhere, in one commit. Not while `add_turn` may run."""
@@ -264,9 +265,14 @@ class Journal:
                 yield Finished(unit, outcome, msgspec.structs.replace(bare, conversation=whole))
 
     async def _write(self, rows: Rows) -> None:
+        await asyncio.wrap_future(self._put(rows))
+
+    def _put(self, rows: Rows) -> Future[None]:
         if self._writer is None:
             self._writer = Writer(self._commit)
-        await asyncio.wrap_future(self._writer.put(rows))
+        if self._writer.failure is not None:
+            raise self._writer.failure
+        return self._writer.put(rows)
 
     def _commit(self, rows: Rows) -> None:
         try:
@@ -293,14 +299,18 @@ class Journal:
 
 
 class UnitLog(NamedTuple):
-    """The `TurnLog` of one unit of a journal."""
+    """The `TurnLog` of one unit of a journal. For turns of the roles `computed` nobody waits: they cost no call."""
 
     journal: Journal
     unit: int
     said: tuple[Turn, ...]
+    computed: frozenset[Role] = frozenset()
 
     async def add(self, position: int, turn: Turn) -> None:
-        await self.journal.add_turn(self.unit, position, turn)
+        if turn.role in self.computed:
+            self.journal.add_turn_soon(self.unit, position, turn)
+        else:
+            await self.journal.add_turn(self.unit, position, turn)
 
 
 def outcome_of(rollout: Rollout) -> str:

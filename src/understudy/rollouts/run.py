@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from understudy.conversations import Turn
+from understudy.conversations import Role, Turn
 from understudy.errors import IncompleteError, UsageError
 from understudy.models.model import ModelFault
 from understudy.rollouts.engines import Engine
@@ -27,6 +27,7 @@ from understudy.rollouts.simulate import (
     origin_of,
     roll_unit,
 )
+from understudy.users import UserSimulator
 from understudy.users.opening import SimulatedUsers
 
 # Rollouts that other processes made are committed together: a chunk of them is lost with its process anyway, and
@@ -148,16 +149,16 @@ async def roll_missing(
     disk: what a kill takes is computed again, to the same result, and no call was paid for.
     """
     origin, simulator, waiting = origin_of(job), job.users.simulator(), iter(missing)
-    only_computes = bool(getattr(simulator, "embedded", False) and getattr(job.partner, "embedded", False))
+    computed = computed_roles(simulator, job.partner)
 
     async def work() -> None:
         for unit in waiting:
-            if only_computes:
+            if len(computed) == 2:
                 journal.finish_soon(unit, await roll_unit(job, origin, unit, simulator=simulator))
                 on_done(1)
                 await asyncio.sleep(0)  # Nothing else lets the others, or Ctrl-C, have their turn.
                 continue
-            log = UnitLog(journal, unit, begun.get(unit, ()))
+            log = UnitLog(journal, unit, begun.get(unit, ()), computed)
             rollout = await roll_unit(job, origin, unit, simulator=simulator, log=log)
             await journal.finish(unit, rollout)
             on_done(1)
@@ -168,6 +169,12 @@ async def roll_missing(
                 group.create_task(work())
     except BaseExceptionGroup as failures:
         raise _first(failures) from failures
+
+
+def computed_roles(simulator: UserSimulator, partner: Partner) -> frozenset[Role]:
+    """The sides that only compute (`embedded`): what they say costs nothing but time to say again."""
+    sides: dict[Role, object] = {"user": simulator, "assistant": partner}
+    return frozenset(role for role, side in sides.items() if getattr(side, "embedded", False))
 
 
 def _first(error: BaseException) -> BaseException:
