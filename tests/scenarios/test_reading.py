@@ -115,6 +115,12 @@ def test_topics_are_induced_under_readable_names() -> None:
         assert topic.name.split(", ")[0] in own.split()
 
 
+def test_topics_without_spaces_are_named_by_more_than_a_character() -> None:
+    talks = [said(f"我想{'学英语' if k % 2 else '去北京'}吧{chr(0x4E00 + k)}", id=str(k)) for k in range(40)]
+    for topic in induce_topics(Corpus(talks), most=2, subtopics=1, seed=0):
+        assert all(len(word) == 2 for word in topic.name.split(", "))
+
+
 def test_labelled_topics_are_kept() -> None:
     talks = [Conversation(str(k), talk(k).turns, topic="films" if k % 3 else "trains") for k in range(60)]
     found = induce_topics(Corpus(talks), most=12, subtopics=3, seed=0)

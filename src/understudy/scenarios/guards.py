@@ -10,7 +10,8 @@ import numpy as np
 from understudy.conversations import Conversation, Corpus
 from understudy.conversations.near_duplicates import find_near_duplicates
 from understudy.conversations.text import tokens
-from understudy.users.copy_guard import CopyGuard, SpanHasher, SpanIndex, calibrate
+from understudy.measures.behaviours import writing
+from understudy.users.copy_guard import SPAN, CopyGuard, SpanHasher, SpanIndex, calibrate
 
 
 class Guards:
@@ -31,9 +32,11 @@ class Guards:
         self._most = most_copied
         said = _turns(reference, user_only=True)
         self._copies = CopyGuard.of(said, common=calibrate(said)[0] if said else 2)
-        hasher = SpanHasher()
-        held = SpanIndex.of(_turns(test, user_only=False))
-        known = SpanIndex.of(_turns(reference, user_only=False))
+        # Eight characters are five words or so, which anybody may say: in scripts without spaces it takes twice.
+        size = SPAN if test is None or not len(test) or writing(test).spaced else 2 * SPAN
+        hasher = SpanHasher(size)
+        held = SpanIndex.of(_turns(test, user_only=False), size=size)
+        known = SpanIndex.of(_turns(reference, user_only=False), size=size)
         # What people of both sets say, or several of the test set, is no sign of one of its conversations.
         self._test = CopyGuard(hasher, held.keys[(held.units < 2) & (known.counts(held.keys) == 0)], common=2)
 

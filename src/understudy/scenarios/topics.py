@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.conversations import Corpus
-from understudy.conversations.text import TOKEN_PATTERN, tokens
+from understudy.conversations.text import tokens
 from understudy.measures.behaviours import writing
 from understudy.measures.embeddings import conversation_embeddings, user_texts
 from understudy.seeds import derive_seed, stream
@@ -81,7 +81,7 @@ def cluster_names(texts: Sequence[str], label: Ints, *, words: int = 3, common: 
 
     k = int(label.max()) + 1 if len(label) else 0
     try:
-        counter = CountVectorizer(token_pattern=TOKEN_PATTERN, binary=True, min_df=2 if len(texts) > 8 else 1)
+        counter = CountVectorizer(analyzer=terms, binary=True, min_df=2 if len(texts) > 8 else 1)
         present = counter.fit_transform(texts)
     except ValueError:  # scikit-learn's way to say that no word is left
         return [f"cluster {c + 1}" for c in range(k)]
@@ -102,6 +102,22 @@ def cluster_names(texts: Sequence[str], label: Ints, *, words: int = 3, common: 
     return [name if names.index(name) == at else f"{name} ({at + 1})" for at, name in enumerate(names)]
 
 
+def terms(text: str) -> list[str]:
+    """What a topic may be named by: words, and pairs of characters where no spaces are written.
+
+    >>> terms("学英语 with me")
+    ['学英', '英语', 'with', 'me']
+    """
+    found: list[str] = []
+    words = tokens(text)
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        if len(word) > 1 or word.isascii():
+            found.append(word)
+        elif len(after) == 1 and not after.isascii():
+            found.append(word + after)
+    return found
+
+
 def _telling(word: str) -> bool:
     return not any(c.isdigit() for c in word) and (len(word) > 2 or not word.isascii())
 
@@ -112,7 +128,7 @@ def common_words(corpus: Corpus) -> frozenset[str]:
     """
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-    seen = Counter(word for text in user_texts(corpus) for word in set(tokens(text)))
+    seen = Counter(word for text in user_texts(corpus) for word in set(terms(text)))
     often = {word for word, count in seen.items() if count > max(5, 0.5 * len(corpus))}
     if writing(corpus).language == "en":
         often |= set(ENGLISH_STOP_WORDS) | {word for word in seen if "'" in word or "’" in word}
