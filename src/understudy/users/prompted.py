@@ -15,7 +15,7 @@ from understudy.conversations import Conversation, Ending, Turn
 from understudy.errors import UnderstudyError
 from understudy.models.model import Completion, LanguageModel, Message, Request
 from understudy.models.parsing import UnparsableError, parse_object
-from understudy.seeds import derive_seed, stream
+from understudy.seeds import derive_seed
 from understudy.users.briefing import Briefing, brief, prompt_version, render
 from understudy.users.intents import NONE
 from understudy.users.profile import Profile
@@ -73,7 +73,7 @@ class PromptedSimulator:
     >>> profile = Profile(id="p", user_id="u", persona=Persona("u"), goal=Goal("film"))
     >>> said = asyncio.run(PromptedSimulator(model).start(profile, seed=1).reply(()))
     >>> said.text, said.intent, said.meta["realised"], said.ending
-    ('Any westerns on?', 'ask', 'ask', None)
+    ('Any westerns on?', 'tell', 'ask', None)
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class PromptedSession:
         self._of, self._seed = simulator, seed
         self._profile = profile
         self._briefing = brief(profile, unknown=simulator.unknown)
-        self._speaks_last = bool(stream(seed, "speaks last").random() < simulator.intents.speaks_last)
+        self._speaks_last = bool(uniform(seed, "speaks last") < simulator.intents.speaks_last)
 
     async def reply(self, history: Sequence[Turn]) -> UserTurn:
         said = sum(turn.role == "user" for turn in history)
@@ -117,7 +117,7 @@ class PromptedSession:
         closing = self._speaks_last and self._leaves(said + 1, act)
         previous = self._previous(history)
         share = latents.probabilities(previous, act, min(said / planned, 1.0))
-        drawn = int(np.searchsorted(np.cumsum(share), stream(self._seed, "intent", said).random(), side="right"))
+        drawn = int(np.searchsorted(np.cumsum(share), uniform(self._seed, "intent", said), side="right"))
         intent = latents.names[min(drawn, len(latents.names) - 1)]
         answer, withheld = await self._answer(history, said, intent, closing=closing)
         meta: dict[str, Any] = {"realised": latents.realised(answer.text), "model": answer.model}
@@ -139,7 +139,7 @@ class PromptedSession:
     def _leaves(self, said: int, act: int) -> bool:
         chance = self._of.intents.hazard(said, act)
         odds = chance / max(1 - chance, 1e-9) / max(self._profile.patience, 1e-3)
-        return said >= LONGEST or bool(stream(self._seed, "leaves", said).random() < odds / (1 + odds))
+        return said >= LONGEST or bool(uniform(self._seed, "leaves", said) < odds / (1 + odds))
 
     def _previous(self, history: Sequence[Turn]) -> str | None:
         own = next((turn for turn in reversed(history) if turn.role == "user"), None)
@@ -210,6 +210,11 @@ class UnusableAnswerError(UnderstudyError):
             fix="use a model that follows the answer format, or Sampling(structured=False)",
         )
         self.code = reason.partition(":")[0]
+
+
+def uniform(seed: int, *parts: object) -> float:
+    """A number in [0, 1) for the item named by `parts`: one draw does not need a generator of its own."""
+    return (derive_seed(seed, *parts) >> 10) / 2**53
 
 
 def _said_to_it(system: str, briefing: Briefing) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -59,14 +60,28 @@ def recital(text: str, private: Iterable[str]) -> str | None:
     words, letters = tokens(text), _letters(text)
     spans = {size: {tuple(words[k : k + size]) for k in range(len(words) - size + 1)} for size in (_RUN, _RUN_UNSPACED)}
     for line in private:
-        bare = _letters(line)
-        if len(bare) >= _WHOLE and (bare in letters or bare[::-1] in letters):
+        known = _read(line)
+        if known.letters and (known.letters in letters or known.backwards in letters):
             return line
-        told = tokens(line)
-        size = _RUN_UNSPACED if told and sum(map(len, told)) < 1.5 * len(told) else _RUN
-        if any(tuple(told[k : k + size]) in spans[size] for k in range(len(told) - size + 1)):
+        if known.runs and not known.runs.isdisjoint(spans[known.size]):
             return line
     return None
+
+
+class _Line(NamedTuple):
+    letters: str  # empty where the line is too short to count as a whole
+    backwards: str
+    size: int
+    runs: frozenset[tuple[str, ...]]
+
+
+@lru_cache(maxsize=4096)  # The lines of one briefing are looked for in every turn.
+def _read(line: str) -> _Line:
+    told, bare = tokens(line), _letters(line)
+    size = _RUN_UNSPACED if told and sum(map(len, told)) < 1.5 * len(told) else _RUN
+    runs = frozenset(tuple(told[k : k + size]) for k in range(len(told) - size + 1))
+    whole = bare if len(bare) >= _WHOLE else ""
+    return _Line(whole, whole[::-1], size, runs)
 
 
 def front_loads(text: str, entities: Sequence[tuple[str, str]]) -> bool:
