@@ -59,9 +59,7 @@ def test_keys_named_like_outcomes(key):
     assert seen(profile(knowledge=(f"{key}: 3",))) == {("knowledge", "outcome_key")}
 
 
-@pytest.mark.parametrize(
-    "key", ["words", "turns_per_minute", "returns", "successor", "generating", "scored_words"]
-)
+@pytest.mark.parametrize("key", ["words", "turns_per_minute", "returns", "successor", "generating", "scored_words"])
 def test_keys_that_only_look_like_it(key):
     assert seen(profile(persona=Persona("u", {key: 1.0}))) == set()
 
@@ -81,9 +79,7 @@ def test_verbatim_spans_of_its_own_conversation():
         "c1",
     )
     assert seen(profile(persona=Persona("u", facts=(text,)))) == {("persona.facts", "future_text")}
-    assert (
-        seen(profile(goal=Goal("h", text=text)), Conversation("other", (Turn("user", "a taxi please"),))) == set()
-    )
+    assert seen(profile(goal=Goal("h", text=text)), Conversation("other", (Turn("user", "a taxi please"),))) == set()
 
 
 def test_entities_that_the_partner_brings_up():
@@ -134,9 +130,7 @@ def test_a_clean_deriver_is_proved_clean():
 
 def test_a_deriver_that_reads_the_future_is_caught_by_field():
     def leaking(talk):
-        return msgspec.structs.replace(
-            clean(talk), patience=float(len(talk.turns)), knowledge=(talk.turns[-1].text,)
-        )
+        return msgspec.structs.replace(clean(talk), patience=float(len(talk.turns)), knowledge=(talk.turns[-1].text,))
 
     report = lint_population(corpus(), for_each(leaking), keep_meta=["task"])
     assert report.share == {"knowledge": 1.0, "patience": 1.0}

@@ -125,9 +125,7 @@ class TestOpening:
 
     @pytest.mark.parametrize("name", ["real.jsonl", "real.json"])
     def test_corpus_files(self, tmp_path, name):
-        rows = [
-            {"id": f"c{i}", "topic": "x", "turns": [{"role": "user", "text": f"word{i} word"}]} for i in range(3)
-        ]
+        rows = [{"id": f"c{i}", "topic": "x", "turns": [{"role": "user", "text": f"word{i} word"}]} for i in range(3)]
         data = b"\n".join(map(msgspec.json.encode, rows)) if name.endswith("l") else msgspec.json.encode(rows)
         (tmp_path / name).write_bytes(data)
         assert len(open_users(f"structured:{tmp_path / name}").goals) == 3
