@@ -134,7 +134,7 @@ def run_to_file(
     Whatever stops it, `again`, the line that goes on with it, is told.
     """
     from understudy.conversations.writing import write_corpus
-    from understudy.rollouts.run import complete, journal_beside, open_journal
+    from understudy.rollouts.run import complete, is_bare, journal_beside, open_journal
 
     with open_journal(plan, job, journal_beside(file), resume=resume) as journal:
         for note in journal.notes:
@@ -150,8 +150,11 @@ def run_to_file(
             error.fix = f"{error.fix}; then {again}"
             raise
         except BaseException:
-            done = f"{journal.finished:,} of {journal.planned:,} conversations are done and kept"
-            output.warn(f"{done}; go on with: {again}")
+            if is_bare(journal):
+                journal.remove()
+            else:
+                done = f"{journal.finished:,} of {journal.planned:,} conversations are done and kept"
+                output.warn(f"{done}; go on with: {again}")
             raise
         if tally.accepted == plan.n:
             journal.remove()

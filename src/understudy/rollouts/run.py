@@ -12,7 +12,7 @@ from understudy.conversations import Role, Turn
 from understudy.errors import IncompleteError, UsageError
 from understudy.models.model import ModelFault
 from understudy.rollouts.engines import Engine
-from understudy.rollouts.engines.ray import merge_leftovers, run_on_ray
+from understudy.rollouts.engines.ray import merge_leftovers, run_on_ray, worker_files
 from understudy.rollouts.journal import Journal, UnitLog
 from understudy.rollouts.loop import MAX_TURNS, Rollout
 from understudy.rollouts.partner import Partner
@@ -70,8 +70,8 @@ def settings_of(plan: Plan, job: Job) -> dict[str, Any]:
 def open_journal(plan: Plan, job: Job, path: Path, *, resume: bool) -> Journal:
     """The journal of the run `plan` at `path`: a new one, or with `resume` the one that was begun.
 
-    Without `resume` a journal that is finished is replaced; one that is not is never thrown away. Raises
-    `UsageError` and `JournalError`.
+    Without `resume` a journal that is finished, or has nothing in it, is replaced; any other is never thrown away.
+    Raises `UsageError` and `JournalError`.
     """
     check_limits(
         n=plan.n,
@@ -86,8 +86,9 @@ def open_journal(plan: Plan, job: Job, path: Path, *, resume: bool) -> Journal:
     if path.exists():
         old = Journal.resume(path)
         with closing(old):
-            done, planned = old.finished, old.planned
-        if done < planned:
+            merge_leftovers(old)
+            done, planned, bare = old.finished, old.planned, is_bare(old)
+        if done < planned and not bare:
             raise UsageError(
                 f"{path} holds a run that is not finished ({done:,} of {planned:,} conversations)",
                 why="beginning afresh would throw away what it has done",
@@ -95,6 +96,11 @@ def open_journal(plan: Plan, job: Job, path: Path, *, resume: bool) -> Journal:
             )
         old.remove()
     return Journal.create(path, settings=settings, ids=(name_of(plan.seed, k) for k in range(plan.n)))
+
+
+def is_bare(journal: Journal) -> bool:
+    """Whether nothing was said yet: then there is nothing to go on with."""
+    return not (journal.finished or journal.begun() or worker_files(journal.path))
 
 
 def complete(plan: Plan, job: Job, journal: Journal, *, on_progress: OnProgress | None = None) -> None:

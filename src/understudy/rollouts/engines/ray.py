@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import glob
 import os
 import secrets
 import signal
@@ -19,7 +20,7 @@ import msgspec
 
 from understudy._require import require
 from understudy.conversations import Turn
-from understudy.errors import SimulatorError, UnderstudyError, UsageError
+from understudy.errors import JournalError, SimulatorError, UnderstudyError, UsageError
 from understudy.models.model import ModelFault, TerminalFault
 from understudy.rollouts.journal import Journal, UnitLog
 from understudy.rollouts.loop import Rollout
@@ -221,7 +222,9 @@ class _Driver:
             with suppress(self._ray.exceptions.RayError):  # It is killed next; its journal is whole either way.
                 self._ray.get(hand.actor.close.remote(), timeout=_CLOSES_S)
         self._ray.kill(hand.actor)
-        merge_worker(self._journal, hand.journal)
+        # Where the process takes its time to die, its journal is merged when the run goes on.
+        with suppress(JournalError):
+            merge_worker(self._journal, hand.journal)
 
     def _checked(self, data: bytes) -> _Answer:
         answer = msgspec.json.decode(data, type=_Answer)
@@ -249,10 +252,14 @@ def merge_worker(journal: Journal, file: Path) -> None:
 
 def merge_leftovers(journal: Journal) -> None:
     """Merge the journals of workers whose run was killed."""
-    marked = sorted(journal.path.parent.glob(f"{journal.path.name}{WORKER_MARK}*"))
-    for file in marked:
-        if not file.name.endswith(("-wal", "-shm", ".lock", ".new")):
-            merge_worker(journal, file)
+    for file in worker_files(journal.path):
+        merge_worker(journal, file)
+
+
+def worker_files(path: Path) -> list[Path]:
+    """The journals of workers that lie beside the journal of a run."""
+    found = path.parent.glob(f"{glob.escape(path.name)}{WORKER_MARK}*")
+    return sorted(file for file in found if not file.name.endswith(("-wal", "-shm", ".lock", ".new")))
 
 
 def _refused(error: UnderstudyError) -> _Refusal:
