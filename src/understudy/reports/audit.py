@@ -178,11 +178,13 @@ def audit(
                 why="an audit compares two sets of conversations",
                 fix=f"give a {side} corpus with at least ten users or conversations",
             )
-    if permutations < 19:
+    tests = len(DEFAULT_MEASURES if measures is None else measures)
+    if permutations < 20 * tests - 1:
         raise MeasureError(
-            f"{permutations} permutations",
-            why="p-values of .05 need at least 19",
-            fix="use 199, or 999 as by default",
+            f"{permutations} permutations for {tests} headline test(s)",
+            why=f"after Holm's correction the smallest p-value would be {tests / (permutations + 1):.2f}: nothing "
+            "could be told apart",
+            fix=f"use at least {20 * tests - 1} (199, or 999 as by default), or name fewer measures",
         )
     match = describe_topics(real, synthetic)
     if match_topic:
