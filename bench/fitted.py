@@ -85,8 +85,8 @@ def table(rows: list[dict[str, Any]]) -> str:
                 *auc,
                 " / ".join(f"{r['floor'][p]:.2f}" for p in ("words", "all")),
                 "–" if r["icc_kept"] is None else f"{r['icc_kept']} of 7",
-                f"{100 * r['verbatim']:.1f} %",
-                f"{100 * r['verbatim_real']:.1f} %",
+                _percent(r["verbatim"]),
+                _percent(r["verbatim_real"]),
                 f"{r['messiness']:.3f}",
                 f"{r['coverage']:.2f}",
             ]
@@ -106,6 +106,10 @@ def table(rows: list[dict[str, Any]]) -> str:
         ],
         body,
     )
+
+
+def _percent(share: float | None) -> str:
+    return "no such turn" if share is None else f"{100 * share:.1f} %"
 
 
 def run(data: Path, out: Path, workers: int = 2) -> str:
