@@ -69,5 +69,5 @@ def _one(plan: Plan, room: Path, made: set[bytes]) -> list[object]:
     begin = first - LATENCY_S * calls / len(talks)
     limit = calls * LATENCY_S / plan.concurrency
     rounds = -(-len(talks) // plan.concurrency) * LATENCY_S * calls / len(talks)
-    share = max(limit, rounds) / (ended - begin)
+    share = max(limit, rounds) / (moments[-1][0] - begin)  # to the last dialogue: closing down is not throughput
     return [f"{begin - started:.1f}", calls, f"{share:.2f}", f"{ended - started:.1f}"]

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from understudy.conversations import Role, Turn
+from understudy.conversations import Turn
 from understudy.errors import IncompleteError, UsageError
 from understudy.models.model import ModelFault
 from understudy.rollouts.engines import Engine
@@ -21,13 +21,13 @@ from understudy.rollouts.simulate import (
     Job,
     OnProgress,
     check_limits,
+    computed_roles,
     event_loop,
     name_of,
     open_job,
     origin_of,
     roll_unit,
 )
-from understudy.users import UserSimulator
 from understudy.users.opening import SimulatedUsers
 
 # Rollouts that other processes made are committed together: a chunk of them is lost with its process anyway, and
@@ -175,12 +175,6 @@ async def roll_missing(
                 group.create_task(work())
     except BaseExceptionGroup as failures:
         raise _first(failures) from failures
-
-
-def computed_roles(simulator: UserSimulator, partner: Partner) -> frozenset[Role]:
-    """The sides that only compute (`embedded`): what they say costs nothing but time to say again."""
-    sides: dict[Role, object] = {"user": simulator, "assistant": partner}
-    return frozenset(role for role, side in sides.items() if getattr(side, "embedded", False))
 
 
 def _first(error: BaseException) -> BaseException:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from understudy import __version__
-from understudy.conversations import Conversation, Ending
+from understudy.conversations import Conversation, Ending, Role
 from understudy.errors import UsageError
 from understudy.rollouts.faults import Fault, from_exception
 from understudy.rollouts.loop import MAX_TURNS, Rollout, TurnLog, roll_out
@@ -192,6 +192,12 @@ async def roll_unit(
         reply_timeout_s=job.reply_timeout_s,
         log=log,
     )
+
+
+def computed_roles(simulator: UserSimulator, partner: Partner) -> frozenset[Role]:
+    """The sides that only compute (`embedded`): what they say costs nothing but time to say again."""
+    sides: dict[Role, object] = {"user": simulator, "assistant": partner}
+    return frozenset(role for role, side in sides.items() if getattr(side, "embedded", False))
 
 
 def run_units(job: Job, ks: Iterable[int]) -> Iterator[Rollout]:

@@ -24,13 +24,14 @@ from understudy.errors import JournalError, SimulatorError, UnderstudyError, Usa
 from understudy.models.model import ModelFault, TerminalFault
 from understudy.rollouts.journal import Journal, UnitLog
 from understudy.rollouts.loop import Rollout
-from understudy.rollouts.simulate import name_of, open_job, origin_of, roll_unit
+from understudy.rollouts.simulate import computed_roles, name_of, open_job, origin_of, roll_unit
 
 if TYPE_CHECKING:
     from understudy.rollouts.run import Plan
 
 WORKER_MARK = ".worker-"
 _DEATHS_IN_A_ROW = 3
+_AHEAD = 2  # dialogues given to a worker for each that it may have under way, so that none waits for the driver
 _STARTS_S = 300.0
 _CLOSES_S = 10.0
 
@@ -87,6 +88,7 @@ class Worker:
             self._refusal = error
             return
         self._origin, self._simulator = origin_of(self._job), self._job.users.simulator()
+        self._computed = computed_roles(self._simulator, self._job.partner)
         self._places = asyncio.Semaphore(self._job.concurrency)
         self._journal = Journal.create(file, settings=todo.settings, ids=(name_of(todo.seed, k) for k in range(todo.n)))
 
@@ -97,7 +99,7 @@ class Worker:
     async def roll(self, unit: int, said: bytes) -> bytes:
         """Roll out one dialogue, going on from the turns `said`."""
         turns = msgspec.json.decode(said, type=tuple[Turn, ...])
-        log = UnitLog(self._journal, unit, turns)
+        log = UnitLog(self._journal, unit, turns, self._computed)
         async with self._places:
             try:
                 rollout = await roll_unit(self._job, self._origin, unit, simulator=self._simulator, log=log)
@@ -146,7 +148,7 @@ class _Driver:
         self._count = max(1, min(plan.workers, plan.concurrency, len(self._waiting) or 1))
         self._each = -(-plan.concurrency // self._count)
         self._class = ray.remote(Worker).options(
-            num_cpus=0, max_concurrency=self._each + 2, max_restarts=0, scheduling_strategy="SPREAD"
+            num_cpus=0, max_concurrency=_AHEAD * self._each + 2, max_restarts=0, scheduling_strategy="SPREAD"
         )
         self._hands: list[_Hand] = []
         self._deaths = 0
@@ -175,7 +177,7 @@ class _Driver:
     def _hand_out(self) -> None:
         while self._waiting:
             hand = min(self._hands, key=lambda h: len(h.under_way))
-            if len(hand.under_way) >= self._each:
+            if len(hand.under_way) >= _AHEAD * self._each:
                 return
             unit = self._waiting.popleft()
             said = msgspec.json.encode(self._journal.said(unit))
