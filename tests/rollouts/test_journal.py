@@ -268,7 +268,7 @@ def test_twenty_kills_over_two_thousand_conversations(tmp_path):
     whole = uninterrupted(tmp_path / "whole", 2000, 8, 0.001)
     assert uninterrupted(tmp_path / "wide", 2000, 64, 0.001) == whole
     toll, written = kill_again_and_again(tmp_path / "killed", n=2000, concurrency=32, kills=20, latency_s=0.005, seed=7)
-    assert (toll.kills, toll.lost, toll.duplicated, toll.integrity) == (21, 0, 0, "ok")
+    assert (toll.kills, toll.lost, toll.duplicated, toll.integrity) == (20, 0, 0, "ok")
     assert toll.most_repeated <= 32
     assert written == whole
 
