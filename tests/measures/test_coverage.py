@@ -108,13 +108,16 @@ def test_null_is_calibrated_with_user_effects() -> None:
     assert (rejected < 12).all(), rejected
 
 
-def test_few_units_are_unscored() -> None:
-    users = [f"u{i % 10}" for i in range(60)]
-    real = Corpus([Conversation(str(i), (Turn("user", "hi there"),), user_id=u) for i, u in enumerate(users)])
-    few = Corpus([Conversation(str(i), (Turn("user", "hi there"),)) for i in range(10)])
-    found = coverage(real, few, rng=np.random.default_rng(0))
-    assert found.status == "unscored"
-    assert "units" in found.reason
+def test_few_talkative_units_keep_their_interval_and_say_why_there_is_no_floor() -> None:
+    rng = np.random.default_rng(7)
+    texts = [" ".join(rng.choice(list("abcdefgh"), 6)) for _ in range(340)]
+    real = Corpus([Conversation(str(i), (Turn("user", t),), user_id=f"u{i % 12}") for i, t in enumerate(texts[:300])])
+    few = Corpus([Conversation(str(i), (Turn("user", t),)) for i, t in enumerate(texts[300:])])
+    found = coverage(real, few, rng=rng, permutations=9)
+    assert found.interval is not None
+    assert "no_interval" not in found.evidence
+    assert found.floor is None
+    assert found.evidence["no_floor"] == "12 real units in equal samples; at least 20 are needed to halve them"
 
 
 def test_verbatim_copies_of_everything_are_covered() -> None:

@@ -25,9 +25,7 @@ def chat(rng: np.random.Generator, users: int, sessions: int = 2, name: str = "u
             turns: list[Turn] = []
             for _ in range(int(rng.integers(2, 6))):
                 turns.append(Turn("assistant", " ".join(rng.choice(NOUNS, 8))))
-                said = (
-                    "yes" if rng.random() < 0.1 else " ".join(rng.choice(words, int(rng.integers(2, 9)), p=taste))
-                )
+                said = "yes" if rng.random() < 0.1 else " ".join(rng.choice(words, int(rng.integers(2, 9)), p=taste))
                 turns.append(Turn("user", said))
             talks.append(Conversation(f"{name}{u}-{s}", tuple(turns), user_id=f"{name}{u}"))
     return Corpus(talks)
@@ -119,8 +117,7 @@ def test_more_diverse_than_people_is_as_wrong() -> None:
     rng = np.random.default_rng(3)
     narrow, wide = chat(rng, 40, word_pool=1), chat(rng, 40)
     low, high = (
-        diversity(*pair, rng=np.random.default_rng(0), permutations=49)
-        for pair in ((wide, narrow), (narrow, wide))
+        diversity(*pair, rng=np.random.default_rng(0), permutations=49) for pair in ((wide, narrow), (narrow, wide))
     )
     assert low.p_value == high.p_value == 0.02
     assert low.parts[0].value is not None
@@ -157,3 +154,22 @@ def test_user_turns_only_and_unspaced_scripts() -> None:
     own = next(p for p in found.parts if p.name.endswith("own_words"))
     assert own.value == 0.0
     assert found.evidence["levels"]["real"]["own_words"] == 1.0
+
+
+def test_one_talkative_user_does_not_stand_for_all() -> None:
+    rng = np.random.default_rng(11)
+    real, few = chat(rng, 15, sessions=40), chat(rng, 20, sessions=2, name="v")
+    found = diversity(real, few, rng=rng, permutations=99)
+    assert found.interval is not None
+    assert found.interval[0] >= 0
+    assert found.evidence["no_floor"].startswith("15 real units")
+    assert max(abs(p.value or 0.0) for p in found.parts) < 1
+    assert all(p.spec.range == (None, None) for p in found.parts)
+
+
+def test_a_share_of_none_gives_a_ratio_within_what_the_units_can_show() -> None:
+    rng = np.random.default_rng(12)
+    real = chat(rng, 20, sessions=1)
+    alike = Corpus([Conversation(f"s{i}", (Turn("user", "a film please"),), user_id=f"s{i}") for i in range(20)])
+    parts = {p.name.rsplit(".")[-1]: p.value or 0.0 for p in diversity(real, alike, rng=rng, permutations=9).parts}
+    assert -np.log(21) <= parts["first_turn"] < -2

@@ -63,11 +63,20 @@ def test_sentence_method_names_its_extra() -> None:
         conversation_embeddings(_corpus(FILMS), _corpus(HOTELS), rng=np.random.default_rng(0), method="sentence")
 
 
-def test_equal_sample_keeps_units_together_and_order() -> None:
-    users = [f"u{i // 5}" for i in range(100)]
-    big = _corpus([f"t {i}" for i in range(100)], users)
-    first, second = equal_sample(big, _corpus(FILMS), most=40, rng=np.random.default_rng(0))
-    assert len(first) == len(second) == len(FILMS)
+def test_equal_sample_keeps_order_and_takes_of_every_unit_in_turn() -> None:
+    users = [f"u{i // 50}" for i in range(2000)]
+    big = _corpus([f"t {i}" for i in range(2000)], users)
+    small = _corpus([f"s {i}" for i in range(60)])
+    first, second = equal_sample(big, small, most=400, rng=np.random.default_rng(0))
+    assert len(first) == len(second) == 60
     rows = [int(c.id) for c in first]
     assert rows == sorted(rows)
-    assert len(set(first.unit_ids.tolist())) == 2
+    # All forty users, one or two conversations of each, and not one user's fifty.
+    assert sorted(np.unique(first.unit_ids, return_counts=True)[1].tolist()) == [1] * 20 + [2] * 20
+
+
+def test_equal_sample_takes_no_more_units_than_the_other_side_has() -> None:
+    big = _corpus([f"t {i}" for i in range(400)], [f"u{i // 4}" for i in range(400)])
+    small = _corpus([f"s {i}" for i in range(100)], [f"v{i // 4}" for i in range(100)])
+    first, _ = equal_sample(big, small, most=400, rng=np.random.default_rng(0))
+    assert np.unique(first.unit_ids, return_counts=True)[1].tolist() == [4] * 25

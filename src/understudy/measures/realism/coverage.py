@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from understudy.conversations import Conversation, Corpus
 from understudy.measures.embeddings import conversation_embeddings
-from understudy.measures.measurement import Measurement, MeasureSpec, counts, floor_of, measure, unscored
+from understudy.measures.measurement import Measurement, MeasureSpec, counts, floor_of, measure
 from understudy.measures.resampling import Floats, Ints, Pool, Statistic, permutation_p, pool, two_sample
-from understudy.measures.sampling import equal_sample
+from understudy.measures.sampling import equal_sample, without
 
 NEIGHBOURS = 5
 MOST_CONVERSATIONS = 1500
@@ -166,8 +166,8 @@ def coverage(
     For real against real, coverage is about 1 - 2^-5 = .97 and density 1, whatever the number of dimensions, and
     coverage is less where each user's conversations clump; the floor measures both. Low coverage: behaviours that
     the simulated users lack, listed in the evidence. Low density: they do what no real user does; high density:
-    they crowd into the commonest places. Both sides give the same number of conversations, at most 1,500, drawn by
-    unit. p: units permuted between the sides, one-sided for coverage, two-sided for density. Interval:
+    they crowd into the commonest places. Both sides give the same number of conversations, at most 1,500, one of
+    each unit in turn. p: units permuted between the sides, one-sided for coverage, two-sided for density. Interval:
     delete-a-group jackknife over units.
 
     >>> from understudy.conversations import Turn
@@ -183,8 +183,6 @@ def coverage(
     that a user who repeats himself does not shrink his own balls; (2) a permutation test.
     """
     drawn = equal_sample(real, synthetic, most=MOST_CONVERSATIONS, rng=rng)
-    if min(len(set(side.unit_ids.tolist())) for side in drawn) <= NEIGHBOURS + 1:
-        return unscored(SPEC, real, synthetic, f"fewer than {NEIGHBOURS + 2} units in equal samples of both sides")
     pooled = pool(*drawn)
     vectors = conversation_embeddings(*drawn, rng=rng, method=method)
     near = neighbourhoods(vectors, pooled.unit, rng)
@@ -195,6 +193,7 @@ def coverage(
         "conversations_used": {"real": len(drawn[0]), "synthetic": len(drawn[1])},
         "expected_if_equal": 1.0 - 2.0**-NEIGHBOURS,
         "permutations": permutations,
+        **without(pooled, interval=bounds is not None, floor=len(result.floor) > 0),
         **_missing_and_strange(*drawn, pooled, near, vectors),
     }
     density_p = permutation_p(result.value[1:2], result.null[:, 1:2], two_sided=True)
@@ -214,7 +213,7 @@ def coverage(
         status="scored",
         n=counts(real, synthetic),
         spec=SPEC,
-        interval=None if bounds is None else (1.0 - float(bounds[0, 1]), min(1.0 - float(bounds[0, 0]), 1.0)),
+        interval=None if bounds is None else (max(1.0 - float(bounds[0, 1]), 0.0), min(1.0 - float(bounds[0, 0]), 1.0)),
         p_value=float(result.p_value[0]),
         floor=floor_of(1.0 - result.floor[:, 0]),
         evidence=evidence,

@@ -13,14 +13,15 @@ from understudy.measures.embeddings import Singles, conversation_embeddings
 from understudy.measures.measurement import Measurement, MeasureSpec, counts, floor_of, measure
 from understudy.measures.multiplicity import benjamini_hochberg
 from understudy.measures.resampling import Floats, Ints, Pool, Statistic, permutation_p, pool, two_sample
-from understudy.measures.sampling import equal_sample
+from understudy.measures.sampling import equal_sample, without
 
 if TYPE_CHECKING:
     import polars as pl
     from scipy.sparse import csr_matrix
 
 MOST_CONVERSATIONS = 1500
-# One percentage point on both sides of each share, so that a share of 0 gives a large ratio and not infinity.
+# One percentage point on both sides of each share, or one real unit's worth where that is more: a share of 0 among
+# 30 users is not known to be nearer 0 than 1 in 30, and its ratio must not outweigh every other part.
 STABILISER = 0.01
 COMPONENTS = ("spread", "distinct_2", "self_repetition", "first_turn", "own_words", "openings")
 
@@ -33,6 +34,15 @@ SPEC = MeasureSpec(
     better="lower",
     source="first-turn diversity, arXiv:2510.06552; Hill numbers, doi:10.2307/1934352",
     headline=True,
+)
+PART = MeasureSpec(
+    name=SPEC.name,
+    question="real",
+    asks=SPEC.asks,
+    unit="log ratio synthetic / real; 0 = as real users",
+    range=(None, None),
+    better="match",
+    source=SPEC.source,
 )
 # (units, B) weights of one side -> (B,)
 Level = Callable[[Floats], Floats]
@@ -223,6 +233,7 @@ def diversity_statistic(real: Corpus, synthetic: Corpus, pooled: Pool, vectors: 
     """Columns: six log ratios (`COMPONENTS`), their mean absolute value, six real and six synthetic levels."""
     unit = pooled.unit
     first = np.unique(unit, return_index=True)[1]
+    least = max(STABILISER, 1.0 / int((~pooled.unit_is_synthetic).sum()))
     words = pooled_words(real, synthetic)
     bigrams = bigram_counts(words, unit)
     own = own_word_counts(real, synthetic, unit)
@@ -238,7 +249,7 @@ def diversity_statistic(real: Corpus, synthetic: Corpus, pooled: Pool, vectors: 
         spread, repetition, opening, openings = ([level(side) for side in sides] for level in single)
         distinct = distinct_levels(bigrams, *sides)
         shares = [spread, distinct, repetition, opening, own_words_levels(own, *sides)]
-        ratios = [np.log((b + STABILISER) / (a + STABILISER)) for a, b in shares]
+        ratios = [np.log((b + least) / (a + least)) for a, b in shares]
         ratios.append(openings[1] - openings[0])
         levels = [[*(pair[side] for pair in shares), np.exp(openings[side])] for side in (0, 1)]
         return np.stack([*ratios, np.mean(np.abs(ratios), axis=0), *levels[0], *levels[1]], axis=1)
@@ -267,10 +278,11 @@ def diversity(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, perm
     - `own_words`: share of a user turn's words that the partner's last turn lacks (negative: a parrot)
     - `openings`: effective number, exp(entropy), of the first three words of a conversation
 
-    A share x enters as x + .01, so that none at all stays finite. The headline is their mean absolute value; no
-    sample gives 0, so read it against the floor. Both sides give the same number of conversations, at most 1,500,
-    drawn by unit. p: units permuted between the sides, parts two-sided; the headline's on the mean absolute part
-    in units of its null spread. Intervals: delete-a-group jackknife over units.
+    A share x enters as x + max(.01, 1 / real units), so that none at all stays finite and comparable. The headline
+    is their mean absolute value; no sample gives 0, so read it against the floor. Both sides give the same number
+    of conversations, at most 1,500, one of each unit in turn. p: units permuted between the sides, parts two-sided;
+    the headline's on the mean absolute part in units of its null spread. Intervals: delete-a-group jackknife over
+    units.
 
     >>> from understudy.conversations import Conversation, Turn
     >>> def side(first, n=40):
@@ -297,13 +309,15 @@ def diversity(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, perm
     }
 
     def scored(column: int, **rest: Any) -> Measurement:
-        bounds = None if result.interval is None else result.interval[column]
+        bounds = None if result.interval is None else result.interval[column].tolist()
+        if bounds is not None and column == parts:
+            bounds[0] = max(bounds[0], 0.0)
         return Measurement(
             value=float(result.value[column]),
             status="scored",
             n=n,
-            spec=SPEC,
-            interval=None if bounds is None else (float(bounds[0]), float(bounds[1])),
+            spec=SPEC if column == parts else PART,
+            interval=None if bounds is None else (bounds[0], bounds[1]),
             p_value=p_values[column],
             floor=floor_of(result.floor[:, column]),
             **rest,
@@ -313,7 +327,12 @@ def diversity(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, perm
     return scored(
         parts,
         name=SPEC.name,
-        evidence={"levels": levels, "conversations_used": used, "permutations": permutations},
+        evidence={
+            "levels": levels,
+            "conversations_used": used,
+            "permutations": permutations,
+            **without(pooled, interval=result.interval is not None, floor=len(result.floor) > 0),
+        },
         parts=tuple(
             scored(
                 i,
