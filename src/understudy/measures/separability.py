@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -196,6 +197,15 @@ def _bounds(result: TwoSample, column: int) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
+def _part_spec(spec: MeasureSpec, part: str) -> MeasureSpec:
+    """A part is a signed gap of its own: too little is as wrong as too much."""
+    unit = spec.unit.removeprefix("mean absolute ") if spec is DISPERSION else spec.unit
+    return msgspec.structs.replace(
+        spec, name=f"{spec.name}.{part}", unit=unit, range=(-1.0, 1.0) if spec is ICC else (None, None),
+        better="match", headline=False,
+    )  # fmt: skip
+
+
 def _measurement(
     spec: MeasureSpec,
     result: TwoSample,
@@ -210,7 +220,7 @@ def _measurement(
         value=float(result.value[column]),
         status="scored",
         n=n,
-        spec=spec,
+        spec=_part_spec(spec, part) if part else spec,
         interval=_bounds(result, column),
         p_value=p_value,
         floor=floor_of(result.floor[:, column]),

@@ -16,6 +16,7 @@ from understudy.errors import MeasureError, UsageError
 from understudy.measures.matching import TopicMatch, describe_topics, match_topics
 from understudy.measures.measurement import Estimate, Measure, Measurement, flatten
 from understudy.measures.multiplicity import benjamini_hochberg, holm
+from understudy.measures.overlap import Copies, copies, same_units
 from understudy.reports.report import Example, Report, make_report
 from understudy.seeds import stream
 
@@ -97,7 +98,19 @@ def _examples(real: Corpus, synthetic: Corpus, seed: int) -> list[Example]:
     return chosen
 
 
-def _provenance(match: TopicMatch, seed: int, permutations: int, seconds: dict[str, float]) -> dict[str, Any]:
+def bounded(m: Measurement) -> Measurement:
+    """Interval bounds cut at the ends of the measure's range: a distance is not below 0."""
+    parts = tuple(bounded(p) for p in m.parts)
+    if m.interval is None:
+        return msgspec.structs.replace(m, parts=parts)
+    low, high = (-np.inf if m.spec.range[0] is None else m.spec.range[0]), (m.spec.range[1] or np.inf)
+    interval = (float(np.clip(m.interval[0], low, high)), float(np.clip(m.interval[1], low, high)))
+    return msgspec.structs.replace(m, interval=interval, parts=parts)
+
+
+def _provenance(
+    match: TopicMatch, units: str, copied: Copies, seed: int, permutations: int, seconds: dict[str, float]
+) -> dict[str, Any]:
     import understudy
 
     corpora = {"real": match.real, "synthetic": match.synthetic}
@@ -107,7 +120,10 @@ def _provenance(match: TopicMatch, seed: int, permutations: int, seconds: dict[s
         "numpy": np.__version__,
         "seed": seed,
         "permutations": permutations,
+        "copies": copied._asdict(),
         "matching": {
+            "units": units,
+            "copies": copied.statement,
             "topic": match.statement,
             "length": (
                 "Conversation length is controlled in discriminator.words and discriminator.function_words "
@@ -146,7 +162,8 @@ def run_measures(
             on_progress(name, index, len(names))
         started = time.perf_counter()
         declared = load_measure(name)
-        results.append(declared(real, synthetic, rng=stream(seed, "measure", name), permutations=permutations))
+        found = declared(real, synthetic, rng=stream(seed, "measure", name), permutations=permutations)
+        results.append(bounded(found))
         seconds[name] = round(time.perf_counter() - started, 3)
     if on_progress:
         on_progress("done", len(names), len(names))
@@ -168,7 +185,8 @@ def audit(
 
     `other_real` is another real corpus of the domain: every measure is run on it too and is the ceiling.
     `match_topic` subsamples both sides to a common topic mix first. The same corpora and seed give the same
-    report, timings apart. Raises UsageError for a corpus without conversations; what cannot be measured is
+    report, timings apart. Where users repeat on one side only, one conversation of each is taken (`same_units`).
+    Raises UsageError for a corpus without conversations; what cannot be measured is
     unscored.
     """
     for side, corpus in (("real", real), ("synthetic", synthetic)):
@@ -186,9 +204,11 @@ def audit(
             "could be told apart",
             fix=f"use at least {20 * tests - 1} (199, or 999 as by default), or name fewer measures",
         )
-    match = describe_topics(real, synthetic)
+    copied = copies(real, synthetic)
+    units = same_units(real, synthetic, rng=stream(seed, "units"))
+    match = describe_topics(units.real, units.synthetic)
     if match_topic:
-        match = match_topics(real, synthetic, rng=stream(seed, "match"))
+        match = match_topics(units.real, units.synthetic, rng=stream(seed, "match"))
     results, seconds = run_measures(
         match.real,
         match.synthetic,
@@ -199,10 +219,11 @@ def audit(
     )
     if other_real is not None:
         note = f"another real corpus: {other_real.card.source or 'unnamed'}"
-        others, _ = run_measures(match.real, other_real, seed=seed, measures=measures, permutations=19)
+        pair = same_units(match.real, other_real, rng=stream(seed, "units", "ceiling"))
+        others, _ = run_measures(pair.real, pair.synthetic, seed=seed, measures=measures, permutations=19)
         results = [with_ceiling(m, o, note) for m, o in zip(results, others, strict=True)]
     return make_report(
         adjust(results),
         examples=_examples(match.real, match.synthetic, seed),
-        provenance=_provenance(match, seed, permutations, seconds),
+        provenance=_provenance(match, units.statement, copied, seed, permutations, seconds),
     )

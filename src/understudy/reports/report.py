@@ -100,8 +100,7 @@ def save_report(report: Report, folder: str | os.PathLike[str]) -> Path:
     data = msgspec.json.format(msgspec.json.encode(_plain(report)), indent=1) + b"\n"
     try:
         target.mkdir(parents=True, exist_ok=True)
-        _write(target / "report.json", data)
-        _write(target / "report.html", page)
+        _write({target / "report.json": data, target / "report.html": page})
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise UsageError(
@@ -112,16 +111,20 @@ def save_report(report: Report, folder: str | os.PathLike[str]) -> Path:
     return target / "report.html"
 
 
-def _write(file: Path, data: bytes) -> None:
-    draft = file.with_name(f".{file.name}.{os.getpid()}.part")
+def _write(contents: Mapping[Path, bytes]) -> None:
+    """All files whole, then all in place: a full disk must not leave one report's numbers beside another's page."""
+    drafts = {file: file.with_name(f".{file.name}.{os.getpid()}.part") for file in contents}
     try:
-        with draft.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(file)
+        for file, data in contents.items():
+            with drafts[file].open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        for file, draft in drafts.items():
+            draft.replace(file)
     finally:
-        draft.unlink(missing_ok=True)
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
 
 
 def load_report(path: str | os.PathLike[str]) -> Report:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,9 +82,16 @@ def _tables(material: Material) -> dict[str, pl.DataFrame]:
 
 
 def save_material(material: Material, folder: Path, *, copy_guard: str) -> None:
-    """Write the folder; the header goes last, so that a folder with a header is whole."""
+    """Write the folder: all files beside it first, so that a full disk leaves what was there; the header goes last."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / _HEADER).unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as draft:
+        _write_material(material, Path(draft), copy_guard=copy_guard)
+        (folder / _HEADER).unlink(missing_ok=True)
+        for file in sorted(Path(draft).iterdir(), key=lambda file: file.name == _HEADER):
+            file.replace(folder / file.name)
+
+
+def _write_material(material: Material, folder: Path, *, copy_guard: str) -> None:
     state = hashlib.blake2b(digest_size=16)
     for name, table in _tables(material).items():
         buffer = io.BytesIO()

@@ -186,7 +186,7 @@ def _part(name: str, trial: _Trial, real: Corpus, synthetic: Corpus, evidence: d
         value=trial.auc,
         status="scored",
         n=counts(real, synthetic),
-        spec=SPEC,
+        spec=msgspec.structs.replace(SPEC, name=f"{SPEC.name}.{name}", headline=False),
         interval=trial.interval,
         p_value=trial.p_value,
         floor=floor_of(trial.floor),
@@ -250,6 +250,7 @@ def discriminator(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, 
     return msgspec.structs.replace(
         everything,
         name=SPEC.name,
+        spec=SPEC,
         p_value=_omnibus(trials),
         adjusted_p=None,
         evidence={
