@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import typer
 
 from understudy.cli import options
-from understudy.cli.corpora import describe, load_corpus, refuse_same, refuse_swapped
+from understudy.cli.corpora import describe, load_side, load_sides, refuse_same, refuse_swapped
 from understudy.cli.destinations import folder_for
 from understudy.cli.output import Output
 from understudy.cli.summary import show_report
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from understudy.cli.gates import GateResult
     from understudy.conversations import Corpus
     from understudy.reports.report import Report
+
+# Holm over the nine headline tests: 9 / (P + 1) <= .05.
+FEWEST_PERMUTATIONS = 179
 
 Synthetic = Annotated[str, typer.Argument(metavar="SYN", help="Synthetic conversations.")]
 Real = Annotated[str, typer.Option("--real", metavar="REAL", help="Real conversations to measure against.")]
@@ -38,7 +41,12 @@ GateTexts = Annotated[
     ),
 ]
 Permutations = Annotated[
-    int, typer.Option("--permutations", min=19, metavar="N", help="Label permutations behind each p-value.")
+    int,
+    typer.Option(
+        "--permutations",
+        metavar="N",
+        help=f"Label permutations behind each p-value; at least {FEWEST_PERMUTATIONS}.",
+    ),
 ]
 MatchTopic = Annotated[
     bool, typer.Option("--match-topic", help="Compare on a common mix of topics, dropping what is left over.")
@@ -46,7 +54,7 @@ MatchTopic = Annotated[
 RealUserRole = Annotated[
     str | None,
     typer.Option(
-        "--real-user-role", metavar="NAME", help="The same for the real corpora  [default: as --user-role]"
+        "--real-user-role", metavar="NAME", help="The same for the real ones  [default: --user-role, if it occurs]"
     ),
 ]
 
@@ -68,9 +76,10 @@ def audit(
 ) -> None:
     """Measure synthetic users against real ones.
 
-    Every number comes with its interval and its floor: what the same measure says of real against real. SYN and
-    REAL are files or folders: .jsonl, .json, .csv, .tsv (also .gz, .zst), .parquet, or hf:NAME. Formats, told by
-    content: messages, turns, ShareGPT, ConvoKit, ConvLab, agent trajectories, a row a turn.
+    Every number comes with its interval and its floor: what the same measure says of real against real. REAL must
+    be people whom the users were not fitted to: `understudy split` divides a corpus so. Both are files or folders:
+    .jsonl, .json, .csv, .tsv (also .gz, .zst), .parquet, or hf:NAME. Formats, told by content: messages, turns,
+    ShareGPT, ConvoKit, ConvLab, agent trajectories, a row a turn.
 
     \b
     understudy audit syn.jsonl --real real.jsonl --out report/
@@ -81,10 +90,11 @@ def audit(
     from understudy.reports.audit import audit as run
     from understudy.reports.report import save_report
 
+    _check_permutations(permutations)
     output = Output(json=json, quiet=quiet)
     gates = [parse_gate(text) for text in gate or []]
     check_names(gates, DEFAULT_MEASURES)
-    people, simulated, other = _load(real, synthetic, other_real, user_role, real_user_role or user_role, output)
+    people, simulated, other = _load(real, synthetic, other_real, user_role, real_user_role, output)
     folder = folder_for(out) if out else None
     start = time.perf_counter()
     with output.progress() as on_progress:
@@ -111,6 +121,17 @@ def audit(
 
     output.result(payload, show)
     _conclude(report, results)
+
+
+def _check_permutations(permutations: int) -> None:
+    """Refuse, before anything is read, what could not reject however far apart the two sides are."""
+    if permutations < FEWEST_PERMUTATIONS:
+        raise UsageError(
+            f"--permutations {permutations} are too few",
+            why="corrected for nine headline tests, the smallest p-value would be"
+            f" {min(1.0, 9 / (max(permutations, 0) + 1)):.2f}: nothing could be told apart",
+            fix=f"use at least --permutations {FEWEST_PERMUTATIONS}, better 999 as by default",
+        )
 
 
 def _conclude(report: Report, results: list[GateResult]) -> None:
@@ -142,15 +163,21 @@ def _load(
 ) -> tuple[Corpus, Corpus, Corpus | None]:
     """The corpora, after refusing what would make an audit meaningless."""
     refuse_same(real, synthetic)
-    people = load_corpus(real, user_role=real_role, origin="real", output=output)
+    sides: list[tuple[str, Literal["real", "synthetic"]]] = [(real, "real"), (synthetic, "synthetic")]
+    sides += [(other_real, "real")] if other_real else []
+    if role is not None and real_role is None:
+        people, simulated, *others = load_sides(sides, user_role=role, output=output)
+    else:
+        roles = {"real": real_role, "synthetic": role}
+        people, simulated, *others = [
+            load_side(path, origin, user_role=roles[origin], output=output) for path, origin in sides
+        ]
     refuse_swapped(people, real)
-    simulated = load_corpus(synthetic, user_role=role, origin="synthetic", output=output)
     if people.digest == simulated.digest:
         raise UsageError(
             "the real and the synthetic corpus hold the same conversations",
             why="nothing can differ between a set and itself",
             fix="check the two paths; real against real is in every report as the floor",
         )
-    other = load_corpus(other_real, user_role=real_role, origin="real", output=output) if other_real else None
     output.note(f"real: {describe(people)}\nsynthetic: {describe(simulated)}", "dim")
-    return people, simulated, other
+    return people, simulated, others[0] if others else None

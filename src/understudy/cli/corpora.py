@@ -8,20 +8,76 @@ from typing import TYPE_CHECKING, Literal
 from understudy.errors import CorpusError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from understudy.cli.output import Output
     from understudy.conversations import Corpus
     from understudy.conversations.reading import Reading
 
+Origin = Literal["real", "synthetic"]
 PROBLEMS_SHOWN = 5
 
 
-def load_corpus(
-    path: str, *, user_role: str | None, origin: Literal["real", "synthetic"], output: Output
-) -> Corpus:
+def amount(count: int, noun: str) -> str:
+    """A number and what it counts.
+
+    >>> amount(1, "user"), amount(1200, "user")
+    ('1 user', '1,200 users')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def load_corpus(path: str, *, user_role: str | None, origin: Origin, output: Output) -> Corpus:
     """Read `path`, say what was left out, and insist on something to work with."""
     from understudy.conversations.reading import read_corpus
 
-    reading = read_corpus(path, user_role=user_role, origin=origin)
+    return _usable(path, read_corpus(path, user_role=user_role, origin=origin), output)
+
+
+def load_sides(sides: Sequence[tuple[str, Origin]], *, user_role: str, output: Output) -> list[Corpus]:
+    """Read several corpora under one `user_role`, which some of them may not have.
+
+    Conversations that were written by `simulate`, or already divided, say `user` where the logs beside them say
+    `speaker_1`. So the name counts where such a speaker occurs; it is an error only if it occurs nowhere.
+    """
+    from understudy.conversations.reading import read_corpus
+
+    readings: list[Reading] = []
+    refused: list[CorpusError] = []
+    for path, origin in sides:
+        try:
+            readings.append(read_corpus(path, user_role=user_role, origin=origin))
+        except CorpusError as error:
+            # Only the role can be at fault where the file is read without it; else this raises what is.
+            readings.append(read_corpus(path, origin=origin))
+            refused.append(error)
+            output.note(f"{path}: no speaker {user_role!r}; roles as they stand there", "dim")
+    if len(refused) == len(sides):
+        raise UsageError(
+            f"no speaker is called {user_role!r}, neither in {' nor in '.join(path for path, _ in sides)}",
+            why="; ".join(dict.fromkeys(error.why for error in refused)),
+            fix="--user-role names the user of the synthetic conversations, --real-user-role that of the real ones; "
+            "leave out what is not needed",
+        )
+    return [_usable(path, reading, output) for (path, _), reading in zip(sides, readings, strict=True)]
+
+
+def load_side(path: str, origin: Origin, *, user_role: str | None, output: Output) -> Corpus:
+    """The same for one corpus of a pair whose roles were named one by one: what is in canonical form needs none."""
+    from understudy.conversations.formats import own
+    from understudy.conversations.reading import read_corpus
+
+    try:
+        return load_corpus(path, user_role=user_role, origin=origin, output=output)
+    except CorpusError as error:
+        if user_role is None or read_corpus(path, origin=origin).format != own.NAME:
+            option = "--user-role" if origin == "synthetic" else "--real-user-role"
+            raise CorpusError(error.what, why=error.why, fix=f"{error.fix} ({option} is for this side)") from error
+    return load_corpus(path, user_role=None, origin=origin, output=output)
+
+
+def _usable(path: str, reading: Reading, output: Output) -> Corpus:
+    """The corpus of `reading`, after telling its problems, if there is something to work with in it."""
     tell_problems(path, reading, output)
     if not len(reading.corpus):
         raise CorpusError(
@@ -55,8 +111,9 @@ def describe(corpus: Corpus) -> str:
     """How much there is, in a line."""
     units = len(set(corpus.unit_ids.tolist()))
     turns = sum(turn.role == "user" for talk in corpus for turn in talk.turns)
-    who = f"{units:,} users" if corpus.has_users else "users not named"
-    return f"{len(corpus):,} conversations, {who}, {turns:,} user turns"
+    named = None not in {talk.user_id for talk in corpus}
+    who = amount(units, "user") if named else "users not named"
+    return f"{amount(len(corpus), 'conversation')}, {who}, {amount(turns, 'user turn')}"
 
 
 def refuse_same(real: str, synthetic: str) -> None:

@@ -14,9 +14,7 @@ from understudy.cli.output import Output
 from understudy.cli.summary import show_report
 
 Out = Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help="Where the files and the report go.")]
-Count = Annotated[
-    int, typer.Option("-n", "--conversations", min=10, metavar="N", help="Conversations to simulate.")
-]
+Count = Annotated[int, typer.Option("-n", "--conversations", min=10, metavar="N", help="Conversations to simulate.")]
 
 TRAIN_SHARE = 0.5
 
@@ -51,9 +49,7 @@ def demo(
         o.line(f"{n} simulated conversations against people the users were not fitted to", "bold")
         show_report(report, o)
         if control.value is not None:
-            o.line(
-                f"For contrast: users that only recite their goal have a discriminator AUC of {control.value:.2f}."
-            )
+            o.line(f"For contrast: users that only recite their goal have a discriminator AUC of {control.value:.2f}.")
         o.line(f"report: {folder / 'report.html'}", "bold")
         o.note(f"{seconds:.1f} s. The same by hand:", "dim")
         for command in Chain(folder).commands(n, seed):

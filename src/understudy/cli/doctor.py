@@ -129,9 +129,7 @@ def _machine() -> list[Check]:
     for name, folder in (("disk here", Path.cwd()), ("disk for temporary files", Path(tempfile.gettempdir()))):
         free = shutil.disk_usage(folder).free
         status: Status = "ok" if free >= 1e9 else "warn" if free >= 5e7 else "fail"
-        checks.append(
-            Check(name, status, f"{free / 1e9:.1f} GB free", "" if status == "ok" else "free some space")
-        )
+        checks.append(Check(name, status, f"{free / 1e9:.1f} GB free", "" if status == "ok" else "free some space"))
     return checks
 
 
@@ -164,7 +162,7 @@ def _self_test(seed: int) -> Check:
         with tempfile.TemporaryDirectory(prefix="understudy-doctor-") as folder:
             first_of_user = {talk.user_id: row for row, talk in reversed(list(enumerate(corpus)))}
             few = corpus.subset(sorted(first_of_user.values())[:SELF_TEST_CONVERSATIONS])
-            report = run_chain(few, few, Path(folder), n=SELF_TEST_CONVERSATIONS, seed=seed, permutations=19)
+            report = run_chain(few, few, Path(folder), n=SELF_TEST_CONVERSATIONS, seed=seed, permutations=199)
     except UnderstudyError as error:
         return Check("self test", "fail", error.what, error.fix)
     except Exception as error:  # noqa: BLE001 - any fault at all is a finding here

@@ -62,9 +62,7 @@ def report_failure(error: BaseException, *, debug: bool) -> Exit:
         _tell_usage(error)
         return Exit.USAGE
     if isinstance(error, MemoryError):
-        _tell(
-            "error", "not enough memory", "the corpus does not fit", "use fewer conversations or a larger machine"
-        )
+        _tell("error", "not enough memory", "the corpus does not fit", "use fewer conversations or a larger machine")
         return Exit.USAGE
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""

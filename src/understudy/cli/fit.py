@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import time
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from understudy.cli import options
-from understudy.cli.corpora import describe, load_corpus
+from understudy.cli.corpora import amount, describe, load_corpus
 from understudy.cli.destinations import folder_for
 from understudy.cli.output import Output
+from understudy.errors import CorpusError
+
+if TYPE_CHECKING:
+    from understudy.conversations import Corpus
+
+FEWEST_CONVERSATIONS = 30
+FEWEST_USERS = 10
 
 
 class CopyGuard(StrEnum):
@@ -28,9 +35,7 @@ Real = Annotated[
 Out = Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help="Where the users go.")]
 Guard = Annotated[
     CopyGuard,
-    typer.Option(
-        "--copy-guard", help="guarded: long spans no more often than real users share; free: turns verbatim."
-    ),
+    typer.Option("--copy-guard", help="guarded: long spans no more often than real users share; free: turns verbatim."),
 ]
 
 
@@ -56,6 +61,7 @@ def fit(
 
     output = Output(json=json, quiet=quiet)
     corpus = load_corpus(real, user_role=user_role, origin="real", output=output)
+    _check_size(corpus, real, output)
     folder = folder_for(out)
     start = time.perf_counter()
     with output.progress() as on_progress:
@@ -76,3 +82,21 @@ def fit(
         o.note(f"next: understudy simulate {folder} --partner fitted:{folder} -n 500 --out syn.jsonl", "dim")
 
     output.result(payload, show)
+
+
+def _check_size(corpus: Corpus, path: str, output: Output) -> None:
+    """Refuse what is no population at all, and say where one can hardly be seen."""
+    if len(corpus) < 2:
+        raise CorpusError(
+            f"{path}: one conversation is not a population",
+            why="users are fitted to how people differ, and nobody differs from himself",
+            fix=f"give at least {FEWEST_CONVERSATIONS} conversations by {FEWEST_USERS} people",
+        )
+    users = len(set(corpus.unit_ids.tolist())) if corpus.has_users else None
+    if len(corpus) < FEWEST_CONVERSATIONS or (users is not None and users < FEWEST_USERS):
+        by = "" if users is None else f" by {amount(users, 'user')}"
+        output.warn(
+            f"{path}: {amount(len(corpus), 'conversation')}{by}: so few cannot show a population. The fitted users"
+            " will repeat these few; give"
+            f" at least {FEWEST_CONVERSATIONS} conversations by {FEWEST_USERS} people."
+        )

@@ -16,6 +16,9 @@ _SYNTAX = re.compile(
 )
 
 
+DISCRIMINATOR_FAMILIES = ("length", "punctuation", "function_words", "words", "behaviours", "all")
+
+
 class Gate(NamedTuple):
     """`name sign bound`, as given."""
 
@@ -37,6 +40,35 @@ class GateResult(NamedTuple):
     reason: str
 
 
+_MEANT = {"=<": "<=", "=>": ">=", "≤": "<=", "≥": ">="}
+
+
+def part_names() -> list[str]:
+    """The full names of the parts that an audit can have, known before it runs."""
+    from understudy.measures.behaviours import BEHAVIOURS
+    from understudy.measures.realism import conditional, diversity, ensemble
+    from understudy.measures.realism.messiness_columns import OVER_CONVERSATIONS
+    from understudy.measures.style import STYLE_FEATURES
+
+    behaviours = [*(b.name for b in BEHAVIOURS), *(b.name for b, _ in OVER_CONVERSATIONS)]
+    by_measure: dict[str, Iterable[str]] = {
+        "realism.discriminator": DISCRIMINATOR_FAMILIES,
+        "realism.messiness": dict.fromkeys(behaviours),
+        "realism.ensemble": (
+            *ensemble.NAMES,
+            *(f"transition.{name}" for name in ensemble.TRANSITIONS),
+            *(f"pair.{first}_{second}" for first, second in ensemble.PAIRS),
+        ),
+        "realism.conditional": conditional.ASKS,
+        "realism.coverage": ("density",),
+        "realism.diversity": diversity.COMPONENTS,
+        "separability.icc": STYLE_FEATURES,
+        "separability.identification": ("reciprocal_rank",),
+        "separability.dispersion": [f"{who}.{n}" for who in ("users", "conversations") for n in STYLE_FEATURES],
+    }
+    return [f"{measure}.{part}" for measure, parts in by_measure.items() for part in parts]
+
+
 def parse_gate(text: str) -> Gate:
     """Read `discriminator.words<=0.65`.
 
@@ -49,10 +81,13 @@ def parse_gate(text: str) -> Gate:
     except ValueError:
         bound = math.nan
     if match is None or not math.isfinite(bound):
+        meant = next((text.replace(wrong, right) for wrong, right in _MEANT.items() if wrong in text), None)
         raise UsageError(
             f"--gate {text!r} cannot be read",
             why="a gate is a measurement, a sign (<=, >=, < or >) and a number",
-            fix="for example --gate 'discriminator.words<=0.65' (quoted, because of the sign)",
+            fix=f"write {meant!r}"
+            if meant and _SYNTAX.fullmatch(meant)
+            else "for example --gate 'discriminator.words<=0.65' (quoted, because of the sign)",
         )
     return Gate(match["name"], match["sign"], bound)
 
@@ -72,7 +107,7 @@ def matching(name: str, known: Iterable[str]) -> list[str]:
 def unknown_gate(gate: Gate, known: Iterable[str]) -> UsageError:
     """The error for a name that no measurement has, with the nearest ones."""
     names = sorted(set(known))
-    short = {name.partition(".")[2] or name: name for name in names}
+    short = {".".join(words[k:]): name for name in names for words in [name.split(".")] for k in range(1, len(words))}
     close = difflib.get_close_matches(gate.name, [*names, *short], n=3, cutoff=0.5)
     listed = ", ".join(dict.fromkeys(short.get(name, name) for name in close)) or ", ".join(names[:6])
     return UsageError(
@@ -83,14 +118,30 @@ def unknown_gate(gate: Gate, known: Iterable[str]) -> UsageError:
 
 
 def check_names(gates: Sequence[Gate], measures: Iterable[str]) -> None:
-    """Refuse, before any work, a gate whose measure does not exist; parts are known only after the audit."""
+    """Refuse, before any work, a gate on nothing, and a short name that stands for several measurements."""
     names = list(measures)
+    parts = [part for part in part_names() if any(part.startswith(f"{name}.") for name in names)]
     for gate in gates:
+        found = matching(gate.name, [*names, *parts])
+        if len(found) > 1:
+            raise _ambiguous(gate, found)
+        if found:
+            continue
         words = gate.name.split(".")
         stems = [".".join(words[:end]) for end in range(1, len(words) + 1)]
         families = {name.partition(".")[0] for name in names}
         if not any(matching(stem, names) for stem in stems if stem not in families):
-            raise unknown_gate(gate, names)
+            raise unknown_gate(gate, [*names, *parts])
+
+
+def _ambiguous(gate: Gate, found: Sequence[str]) -> UsageError:
+    shown = found[:5]
+    more = f" and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
+    return UsageError(
+        f"--gate {gate.name!r} stands for {len(found)} measurements",
+        why="a gate holds one number",
+        fix=f"write one of: {', '.join(shown)}{more}",
+    )
 
 
 def judge(gate: Gate, measurements: Sequence[Measurement]) -> GateResult:
@@ -104,11 +155,7 @@ def judge(gate: Gate, measurements: Sequence[Measurement]) -> GateResult:
     if not found:
         raise unknown_gate(gate, by_name)
     if len(found) > 1:
-        raise UsageError(
-            f"--gate {gate.name!r} stands for {len(found)} measurements",
-            why="a gate holds one number",
-            fix=f"write one of: {', '.join(found[:5])}",
-        )
+        raise _ambiguous(gate, found)
     m = by_name[found[0]]
     if m.value is None:
         return GateResult(str(gate), False, m.name, None, f"unscored: {m.reason}")
@@ -116,8 +163,6 @@ def judge(gate: Gate, measurements: Sequence[Measurement]) -> GateResult:
         return GateResult(str(gate), False, m.name, None, f"{m.value:.3f} has no interval to be judged on")
     upper = gate.sign.startswith("<")
     end = m.interval[1] if upper else m.interval[0]
-    met = {"<=": end <= gate.bound, "<": end < gate.bound, ">=": end >= gate.bound, ">": end > gate.bound}[
-        gate.sign
-    ]
+    met = {"<=": end <= gate.bound, "<": end < gate.bound, ">=": end >= gate.bound, ">": end > gate.bound}[gate.sign]
     side = "upper" if upper else "lower"
     return GateResult(str(gate), met, m.name, end, f"{m.value:.3f}, {side} bound {end:.3f}")

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 OnProgress = Callable[[str, int, int], None]
 SECONDS_BETWEEN_LINES = 30.0
 WIDTH_WITHOUT_TERMINAL = 1000  # a pipe has no edge: rows stay whole for grep
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
@@ -55,9 +53,7 @@ def stderr_console() -> Console:
 
 def _console(stream: TextIO, kind: type[Console] = Console) -> Console:
     width = None if stream.isatty() else WIDTH_WITHOUT_TERMINAL
-    return kind(
-        file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=not stream.isatty()
-    )
+    return kind(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=not stream.isatty())
 
 
 class Output:

@@ -1,4 +1,4 @@
-"""A report in a terminal: the verdicts, then the headline numbers, each with what it must be read beside."""
+"""A report in a terminal: the headline numbers, each with what it must be read beside, then a verdict in short."""
 
 from __future__ import annotations
 
@@ -7,28 +7,54 @@ from typing import TYPE_CHECKING
 from understudy.cli.output import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from understudy.measures.measurement import Measurement
     from understudy.reports.report import Report
+    from understudy.reports.verdicts import Verdict
 
-FINDINGS_SHOWN = 4
 VERDICT_STYLES = {"told_apart": "bold red"}  # not told apart is no success, only no finding
+TOO_CLOSE = "Closer to the real users than other real users are: were the users fitted to the same people?"
 
 
 def show_report(report: Report, output: Output) -> None:
-    """A sentence a question, what it rests on, and the table of headline measurements."""
+    """The table of headline measurements, then a sentence a question; the findings in full are in the report."""
     from understudy.reports.verdicts import QUESTIONS
 
+    columns = ["", "value", "95 % interval", "real vs real", "other real", "adjusted p"]
+    output.table(*_without_empty(columns, [_row(m) for m in report.headlines]))
+    output.line()
     for question, verdict in report.verdicts.items():
         if verdict.status == "not_asked":
             continue
-        output.line(f"{QUESTIONS[question]} {verdict.sentence}", VERDICT_STYLES.get(verdict.status, "bold"))
-        for finding in verdict.findings[:FINDINGS_SHOWN]:
-            output.line(f"  - {finding}")
-        if len(verdict.findings) > FINDINGS_SHOWN:
-            output.line(f"  - and {len(verdict.findings) - FINDINGS_SHOWN} more in the report", "dim")
-    output.line()
-    columns = ["", "value", "95 % interval", "real vs real", "other real", "p"]
-    output.table(*_without_empty(columns, [_row(m) for m in report.headlines]))
+        heads = [m for m in report.headlines if m.spec.question == question]
+        output.line(f"{QUESTIONS[question]} {_in_short(verdict, heads)}", VERDICT_STYLES.get(verdict.status, "bold"))
+    if _too_close(report.headlines):
+        output.line(TOO_CLOSE, "bold red")
+
+
+def _in_short(verdict: Verdict, heads: Sequence[Measurement]) -> str:
+    """The verdict in one sentence; where the rule has none shorter, its own."""
+    from understudy.reports.findings import differs, listed
+    from understudy.reports.wording import evidence_number, number, title_of
+
+    if verdict.status == "told_apart":
+        titles = [title_of(m).lower() for m in heads if differs(m)]
+        return f"Told apart, by {len(titles)} of {len(heads)} measures: {listed(titles)}."
+    if verdict.status != "not_told_apart":
+        return verdict.sentence
+    judge = next((m for m in heads if m.name == "realism.discriminator" and m.value is not None), None)
+    n = (judge or heads[0]).n
+    sizes = " and ".join(f"{n[side].conversations:,} {side}" for side in n)
+    least = None if judge is None else evidence_number(judge, "detectable_auc")
+    seen = "" if least is None else f" (an AUC of {number(least, 2)} or more would mostly be found)"
+    return f"Not told apart at {sizes} conversations{seen}; that is not proof that they are alike."
+
+
+def _too_close(heads: Sequence[Measurement]) -> bool:
+    """Whether the discriminator does worse than guessing beyond chance: two samples of people would not."""
+    judge = next((m for m in heads if m.name == "realism.discriminator"), None)
+    return judge is not None and judge.interval is not None and judge.interval[1] < 0.5
 
 
 def _row(m: Measurement) -> list[str]:
