@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import signal
 import sys
 import traceback
@@ -102,7 +103,9 @@ def _tell_bug(error: BaseException) -> None:
 
 
 def _terminated(signum: int, frame: FrameType | None) -> None:
-    # SystemExit, because asyncio lets it through where any other exception would be kept in the task.
+    # SystemExit, because asyncio lets it through where any other exception would be kept in the task; the task that
+    # is cut off by it is no news, so asyncio must not print its traceback.
+    logging.getLogger("asyncio").disabled = True
     raise SystemExit(Exit.TERMINATED)
 
 
