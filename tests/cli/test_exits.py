@@ -81,9 +81,7 @@ plan._effects = slow
 """
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, Exit.INTERRUPTED), (signal.SIGTERM, Exit.TERMINATED)]
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, Exit.INTERRUPTED), (signal.SIGTERM, Exit.TERMINATED)])
 def test_signals_end_cleanly(number, code) -> None:
     process = _start("plan", code=WAIT)
     assert process.stderr.readline() == "ready\n"

@@ -73,7 +73,30 @@ def test_a_short_name_of_two_measurements_is_refused() -> None:
 def test_names_are_checked_before_the_work() -> None:
     names = ["realism.discriminator", "separability.icc"]
     check_names([Gate("discriminator.words", "<=", 1.0), Gate("realism.discriminator.all", "<=", 1.0)], names)
-    check_names([Gate("icc", ">=", 0.0)], names)
-    for bad in ("discriminater.words", "realism", "realism.nothing"):
+    check_names([Gate("icc", ">=", 0.0), Gate("words", "<", 0.6)], names)
+    for bad in ("discriminater.words", "realism", "realism.nothing", "wrods", "words_per_turns"):
         with pytest.raises(UsageError):
             check_names([Gate(bad, "<=", 1.0)], names)
+
+
+def test_the_parts_known_beforehand_are_those_of_an_audit() -> None:
+    from understudy import audit, sample_corpus, split_corpus
+    from understudy.cli.gates import part_names
+    from understudy.reports.audit import DEFAULT_MEASURES
+
+    halves = split_corpus(sample_corpus(), (0.5, 0.5), seed=0)
+    made = {m.name for m in audit(*halves, seed=0, permutations=199).measurements}
+    assert made - set(DEFAULT_MEASURES) <= set(part_names())
+
+
+def test_a_short_name_of_several_parts_is_refused_before_the_work() -> None:
+    with pytest.raises(UsageError, match="'length' stands for 3") as caught:
+        check_names([Gate("length", "<=", 1.0)], ["realism.discriminator", "realism.ensemble"])
+    assert "realism.discriminator.length" in caught.value.fix
+
+
+@pytest.mark.parametrize(("text", "right"), [("words=<0.6", "words<=0.6"), ("words≥0.6", "words>=0.6")])
+def test_a_sign_written_otherwise_is_put_right(text: str, right: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_gate(text)
+    assert repr(right) in caught.value.fix

@@ -30,7 +30,7 @@ class Mistake(NamedTuple):
 
 OUT = "--out new"
 SIM = "simulate users --out syn2.jsonl -n 12"
-AUDIT = "audit syn.jsonl --real real.jsonl --permutations 19"
+AUDIT = "audit syn.jsonl --real real.jsonl --permutations 199"
 
 MISTAKES = [
     # the corpus
@@ -60,6 +60,9 @@ MISTAKES = [
     Mistake("--out is a file", "fit real.jsonl --out real.jsonl", ("is a file", "name a folder")),
     Mistake("--out below a file", "fit real.jsonl --out real.jsonl/users", ("cannot be written", "choose a path")),
     Mistake("--out not writable", "fit real.jsonl --out /proc/users", ("/proc/users cannot be written", "choose")),
+    Mistake("one conversation", f"fit one.jsonl {OUT}", ("not a population", "at least 30")),
+    Mistake("all to one side", f"split real.jsonl {OUT} --share 1", ("--share 1", "0.5")),
+    Mistake("too few to split", f"split one.jsonl {OUT}", ("cannot make 2 parts", "more data")),
     Mistake("wrong copy guard", f"fit real.jsonl {OUT} --copy-guard strict", ("strict", "free")),
     Mistake("seed is a word", f"fit real.jsonl {OUT} --seed lucky", ("--seed", "integer")),
     Mistake("seed is negative", f"fit real.jsonl {OUT} --seed -1", ("--seed", "0")),
@@ -68,9 +71,7 @@ MISTAKES = [
     Mistake("verb of another version", "transfer syn.jsonl", ("transfer", "--help")),
     Mistake("one argument too many", f"fit real.jsonl other.jsonl {OUT}", ("other.jsonl", "--help")),
     # simulate
-    Mistake(
-        "users misspelt", f"{SIM.replace('users', 'usres')} --partner fitted:real.jsonl", ("usres", "'users'")
-    ),
+    Mistake("users misspelt", f"{SIM.replace('users', 'usres')} --partner fitted:real.jsonl", ("usres", "'users'")),
     Mistake("users are a corpus", f"{SIM.replace('users', 'real.jsonl')} --partner fitted:real.jsonl", ("fit",)),
     Mistake("users of another version", f"{SIM.replace('users', 'later')} --partner fitted:real.jsonl", ("fit",)),
     Mistake("users cut short", f"{SIM.replace('users', 'corrupt')} --partner fitted:real.jsonl", ("fit",)),
@@ -89,28 +90,22 @@ MISTAKES = [
     Mistake("model partner", f"{SIM} --partner openai:gpt", ("module:function",)),
     Mistake("negative n", f"{SIM.replace('12', '-3')} --partner mybot:reply", ("-n", "1")),
     Mistake("n is zero", f"{SIM.replace('12', '0')} --partner mybot:reply", ("-n", "1")),
-    Mistake(
-        "out is a folder", f"{SIM.replace('syn2.jsonl', 'users')} --partner mybot:reply", ("is a folder", "jsonl")
-    ),
+    Mistake("out is a folder", f"{SIM.replace('syn2.jsonl', 'users')} --partner mybot:reply", ("is a folder", "jsonl")),
     Mistake("out's folder is missing", f"{SIM.replace('syn2', 'a/b')} --partner mybot:reply", ("mkdir -p a",)),
-    Mistake(
-        "out has an unknown suffix", f"{SIM.replace('syn2.jsonl', 'syn.xls')} --partner mybot:reply", (".jsonl",)
-    ),
+    Mistake("out has an unknown suffix", f"{SIM.replace('syn2.jsonl', 'syn.xls')} --partner mybot:reply", (".jsonl",)),
     # audit
     Mistake("no --real", "audit syn.jsonl", ("--real", "understudy audit --help")),
     Mistake("real and synthetic are one file", "audit real.jsonl --real ./real.jsonl", ("same file", "--real")),
     Mistake("copies of one file", "audit copy.jsonl --real real.jsonl", ("same conversations", "floor")),
     Mistake("swapped", "audit real.jsonl --real simulated.jsonl", ("a simulator wrote them", "swapped")),
     Mistake("three conversations", "audit three.jsonl --real real.jsonl", ("nothing could be measured", "10")),
-    Mistake(
-        "gate without a sign", f"{AUDIT} --gate discriminator.words", ("cannot be read", "discriminator.words<=")
-    ),
+    Mistake("gate without a sign", f"{AUDIT} --gate discriminator.words", ("cannot be read", "discriminator.words<=")),
     Mistake("gate on no measure", f"{AUDIT} --gate discrimnator.words<=0.6", ("names no", "discriminator")),
+    Mistake("gate of two meanings", f"{AUDIT} --gate length<=0.6", ("stands for 3", "discriminator.length")),
+    Mistake("gate with its sign reversed", f"{AUDIT} --gate words=<0.6", ("cannot be read", "words<=0.6")),
     Mistake("gate on no part", f"{AUDIT} --gate discriminator.wrods<=0.6", ("names no", "discriminator.words")),
-    Mistake(
-        "gate not met", f"{AUDIT} --gate discriminator.words<=0.01", ("not met", "discriminator.words"), Exit.GATE
-    ),
-    Mistake("too few permutations", AUDIT.replace("19", "5"), ("--permutations", "19")),
+    Mistake("gate not met", f"{AUDIT} --gate discriminator.words<=0.01", ("not met", "discriminator.words"), Exit.GATE),
+    Mistake("too few permutations", AUDIT.replace("199", "19"), ("--permutations 19", "179")),
     Mistake(
         "other real is missing",
         f"{AUDIT} --other-real ather.jsonl",
@@ -137,6 +132,7 @@ def workshop(tmp_path_factory) -> Path:
     corpus_file(folder / "other.jsonl", opener="well ")
     corpus_file(folder / "syn.jsonl", opener="dear sir, ")
     corpus_file(folder / "three.jsonl", 3, opener="so ")
+    corpus_file(folder / "one.jsonl", 1)
     shutil.copy(folder / "real.jsonl", folder / "copy.jsonl")
     _write_broken(folder)
     _write_roles(folder)
@@ -231,7 +227,7 @@ def _limited() -> None:
     [
         "simulate users --partner mybot:reply -n 60 --out big.jsonl",
         "fit real.jsonl --out full",
-        "audit syn.jsonl --real real.jsonl --permutations 19 --out full-report",
+        "audit syn.jsonl --real real.jsonl --permutations 199 --out full-report",
     ],
 )
 def test_a_full_disk_is_told_and_leaves_no_half_file(command: str, workshop: Path) -> None:
@@ -251,9 +247,7 @@ def test_a_full_disk_is_told_and_leaves_no_half_file(command: str, workshop: Pat
     assert done.stderr.count("\n") <= 8
     assert "fix:" in done.stderr
     left = [
-        path.name
-        for path in workshop.rglob("*")
-        if path.name.endswith((".part", ".tmp")) or path.name == "big.jsonl"
+        path.name for path in workshop.rglob("*") if path.name.endswith((".part", ".tmp")) or path.name == "big.jsonl"
     ]
     assert not left
 

@@ -43,22 +43,23 @@ def load_sides(sides: Sequence[tuple[str, Origin]], *, user_role: str, output: O
     from understudy.conversations.reading import read_corpus
 
     readings: list[Reading] = []
-    refused: list[CorpusError] = []
+    refused: dict[str, CorpusError] = {}
     for path, origin in sides:
         try:
             readings.append(read_corpus(path, user_role=user_role, origin=origin))
         except CorpusError as error:
             # Only the role can be at fault where the file is read without it; else this raises what is.
             readings.append(read_corpus(path, origin=origin))
-            refused.append(error)
-            output.note(f"{path}: no speaker {user_role!r}; roles as they stand there", "dim")
-    if len(refused) == len(sides):
+            refused[path] = error
+    if len(refused) == len({path for path, _ in sides}):
         raise UsageError(
             f"no speaker is called {user_role!r}, neither in {' nor in '.join(path for path, _ in sides)}",
-            why="; ".join(dict.fromkeys(error.why for error in refused)),
+            why="; ".join(f"{path}: {error.why}" for path, error in refused.items()),
             fix="--user-role names the user of the synthetic conversations, --real-user-role that of the real ones; "
             "leave out what is not needed",
         )
+    for path in refused:
+        output.note(f"{path}: no speaker {user_role!r}; roles as they stand there", "dim")
     return [_usable(path, reading, output) for (path, _), reading in zip(sides, readings, strict=True)]
 
 
@@ -72,7 +73,8 @@ def load_side(path: str, origin: Origin, *, user_role: str | None, output: Outpu
     except CorpusError as error:
         if user_role is None or read_corpus(path, origin=origin).format != own.NAME:
             option = "--user-role" if origin == "synthetic" else "--real-user-role"
-            raise CorpusError(error.what, why=error.why, fix=f"{error.fix} ({option} is for this side)") from error
+            why, fix = (text.replace("--user-role", option) for text in (error.why, error.fix))
+            raise CorpusError(error.what, why=why, fix=fix) from error
     return load_corpus(path, user_role=None, origin=origin, output=output)
 
 
