@@ -193,6 +193,12 @@ def test_plan_estimates_the_icc(folder: Path, tmp_path: Path, capsys) -> None:
     assert "ICC 0: as given" in said
 
 
+def test_plan_says_of_too_small_a_corpus_that_it_shows_nothing(tmp_path: Path, capsys) -> None:
+    out = run(capsys, "plan", corpus_file(tmp_path / "few.jsonl", 5)).out
+    assert "5 conversations, users not named: too few" in out
+    assert "would be found" not in out
+
+
 def test_plan_never_asks_for_fewer_users_than_an_interval_needs(capsys) -> None:
     ran = run(capsys, "plan", "--auc", "0.8", "--per-user", "13")
     assert "At least 10 users a side: below that no interval is given" in ran.out

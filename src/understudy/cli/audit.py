@@ -99,14 +99,9 @@ def audit(
     start = time.perf_counter()
     with output.progress() as on_progress:
         report = run(
-            people,
-            simulated,
-            other_real=other,
-            seed=seed,
-            permutations=permutations,
-            match_topic=match_topic,
+            people, simulated, other_real=other, seed=seed, permutations=permutations, match_topic=match_topic,
             on_progress=on_progress,
-        )
+        )  # fmt: skip
     if folder:
         save_report(report, folder)
     results = [judge(one, report.measurements) for one in gates]

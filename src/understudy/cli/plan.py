@@ -108,10 +108,10 @@ def plan(
         out.line(f"ICC {icc:.2g}: {icc_from}. At least {FEWEST_USERS} users a side: below that no interval is given.")
         if seen:
             by = f" by {amount(seen['units'], 'user')}" if seen["unit"] == "user" else ", users not named"
-            out.line(
-                f"{amount(seen['conversations'], 'conversation')}{by}: "
-                f"with as many synthetic ones, an AUC of {number(seen['detectable_auc'])} or more would be found."
-            )
+            shows = f"with as many synthetic ones, an AUC of {number(seen['detectable_auc'])} or more would be found."
+            if seen["units"] < FEWEST_USERS:
+                shows = "too few: nothing is measured on so few."
+            out.line(f"{amount(seen['conversations'], 'conversation')}{by}: {shows}")
 
     output.result(payload, show)
 
