@@ -32,9 +32,7 @@ def scored(declared: MeasureSpec, value: float, reach: float, p: float | None = 
 
 def missing(declared: MeasureSpec, reason: str, name: str = "") -> Measurement:
     """An unscored measurement."""
-    return Measurement(
-        name=name or declared.name, value=None, status="unscored", n=N, spec=declared, reason=reason
-    )
+    return Measurement(name=name or declared.name, value=None, status="unscored", n=N, spec=declared, reason=reason)
 
 
 def tell(
@@ -69,9 +67,7 @@ TELLS = [
         ["I am looking for a suspenseful thriller.", "I'm looking for a feel-good family film."],
     ),
     tell("lol", 0.31, 0.01, ["lol no that one put me to sleep", "haha ok lol"], []),
-    tell(
-        "thank you ⏎", 0.22, 0.58, ["ok thank you"], ["That sounds wonderful, thank you!", "Perfect. Thank you."]
-    ),
+    tell("thank you ⏎", 0.22, 0.58, ["ok thank you"], ["That sounds wonderful, thank you!", "Perfect. Thank you."]),
     tell("⏎ hi", 0.71, 0.35, ["hi!", "hi there hows it going"], ["Hi! Could you help me find a film?"]),
     tell("maybe", 0.28, 0.04, ["maybe something scary? idk"], ["Maybe a documentary would be nice."]),
     tell("such as", 0.02, 0.27, ["stuff such as alien"], ["I enjoy directors such as Denis Villeneuve."]),
@@ -193,9 +189,7 @@ def messiness() -> Measurement:
             "total_variation": round(apart / 2, 3),
         }
         reach = 0.1 * max(real, synthetic)
-        parts.append(
-            scored(own, synthetic - real, reach, p, floor=Estimate(0.0, (-reach, reach)), evidence=evidence)
-        )
+        parts.append(scored(own, synthetic - real, reach, p, floor=Estimate(0.0, (-reach, reach)), evidence=evidence))
         shown = TURNS.get(name, ([], []))
         tells.append({**tell(name, real, synthetic, *shown), "says": says, "unit": unit.partition(", ")[2]})
     own = spec(f"{s.name}.indirect_preference", "Synthetic minus real", FLAG, -1.0, 1.0)
@@ -252,9 +246,7 @@ def icc() -> Measurement:
         )
         for row in rows
     )
-    return scored(
-        s, -0.38, 0.06, 0.009, floor=Estimate(0.004, (-0.08, 0.09)), evidence={"features": rows}, parts=parts
-    )
+    return scored(s, -0.38, 0.06, 0.009, floor=Estimate(0.004, (-0.08, 0.09)), evidence={"features": rows}, parts=parts)
 
 
 def conditional() -> Measurement:
@@ -435,16 +427,12 @@ def examples(count: int = 6) -> list[Example]:
     for i in range(count):
         turns = tuple(Turn(role, text) for role, text in REAL_TALK[: 10 - i % 3])
         shown.append(
-            Example(
-                "real", Conversation(f"redial-{2041 + 37 * i}", turns, user_id=f"u{i % 4 + 11}", topic="movies")
-            )
+            Example("real", Conversation(f"redial-{2041 + 37 * i}", turns, user_id=f"u{i % 4 + 11}", topic="movies"))
         )
         turns = tuple(Turn(role, text) for role, text in SYNTHETIC_TALK[i % 2 * 2 :])
         ending = Ending("user", "goal met")
         shown.append(
-            Example(
-                "synthetic", Conversation(f"syn-{i:04d}", turns, user_id=f"s{i}", topic="movies", ending=ending)
-            )
+            Example("synthetic", Conversation(f"syn-{i:04d}", turns, user_id=f"s{i}", topic="movies", ending=ending))
         )
     return shown
 

@@ -124,9 +124,7 @@ def checked(text: str) -> Page:
     assert sum(tag == "script" for tag, _ in page.tags) == 1
     assert sum(tag == "style" for tag, _ in page.tags) == 1
     for _, attributes in page.tags:
-        assert not any(
-            name.startswith("on") or name in ("style", "src", "srcset", "srcdoc") for name in attributes
-        )
+        assert not any(name.startswith("on") or name in ("style", "src", "srcset", "srcdoc") for name in attributes)
         assert (attributes.get("href") or "#").startswith("#")
     assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]", text)
     text.encode("utf-8")
@@ -135,18 +133,14 @@ def checked(text: str) -> Page:
 
 def hostile_report(text: str) -> Report:
     """The same text in every place that comes from outside."""
-    talk = Conversation(
-        text, (Turn("user", text, text, (text,)), Turn("assistant", text)), user_id=text, topic=text
-    )
+    talk = Conversation(text, (Turn("user", text, text, (text,)), Turn("assistant", text)), user_id=text, topic=text)
     evidence = {
         text: [{"label": text, "real": 1, text: text}],
         "real": 0.1,
         "synthetic": 0.2,
         "behaviour": text,
         "unit": text,
-        "tells": [
-            {"feature": text, "real_rate": 0.1, "synthetic_rate": 0.4, "unit": text, "real_examples": [text]}
-        ],
+        "tells": [{"feature": text, "real_rate": 0.1, "synthetic_rate": 0.4, "unit": text, "real_examples": [text]}],
         "examples": {"real": [text, {"before": text, "text": text}], "synthetic": [[text, text]]},
     }
     odd = spec("realism.messiness", text, text, source=text)
@@ -216,9 +210,7 @@ def test_every_measurement_is_on_the_page_and_every_figure_has_its_table() -> No
 
 
 def test_unscored_is_shown_with_its_reason_and_never_as_a_number() -> None:
-    text = render_html(
-        make_report([missing(spec("realism.coverage", "?", "share"), "the real side has 3 unit(s)")])
-    )
+    text = render_html(make_report([missing(spec("realism.coverage", "?", "share"), "the real side has 3 unit(s)")]))
     assert "the real side has 3 unit(s)" in text
     assert "<code>realism.coverage</code>" in text
     assert 'class="strip"' not in text
@@ -275,9 +267,7 @@ def test_numbers_of_any_size_render(value: float) -> None:
 
 
 def test_a_thousand_conversations_stay_under_ten_megabytes() -> None:
-    long = tuple(
-        Turn("user" if i % 2 == 0 else "assistant", "so many words here & there <b> " * 12) for i in range(40)
-    )
+    long = tuple(Turn("user" if i % 2 == 0 else "assistant", "so many words here & there <b> " * 12) for i in range(40))
     many = [Example("real" if i % 2 else "synthetic", Conversation(f"c{i}", long)) for i in range(1000)]
     text = render_html(make_report(all_measurements(), examples=many, provenance=PROVENANCE))
     assert len(text.encode("utf-8")) < 10_000_000

@@ -7,7 +7,12 @@ import pytest
 
 from tests.reports.constructed import all_measurements, discriminator, icc, messiness, missing, scored, spec
 from understudy.measures.measurement import Estimate, Measurement, flatten
+from understudy.reports.findings import finding
+from understudy.reports.html import render_html
+from understudy.reports.plots import natural_scale
+from understudy.reports.report import make_report
 from understudy.reports.verdicts import Verdict, verdicts_of
+from understudy.reports.views import row_of, section_of
 
 JUDGE = spec("realism.discriminator", "?", "AUC", 0.0, 1.0)
 
@@ -47,9 +52,10 @@ def test_not_told_apart_is_not_sameness() -> None:
     quiet = scored(JUDGE, 0.51, 0.04, 0.4, evidence={"detectable_auc": 0.57})
     verdict = real(quiet)
     assert verdict.status == "not_told_apart"
-    assert "Not told apart at n = 612 real and 600 synthetic conversations" in verdict.sentence
-    assert "AUC of 0.57" in verdict.sentence
-    assert "does not show that they are alike" in verdict.sentence
+    assert verdict.sentence == (
+        "Not told apart (AUC 0.51). At n = 612 real and 600 synthetic conversations, an AUC of 0.57 would have been "
+        "found four times in five. That does not show that they are alike."
+    )
     assert "same" not in said(verdict).lower()
 
 
@@ -78,15 +84,103 @@ def test_the_ceiling_is_compared_by_intervals(other: tuple[float, float], where:
 
 def test_too_few_relabellings_are_no_answer() -> None:
     clear = scored(JUDGE, 1.0, 0.0, 0.01, evidence={"permutations": 99})
-    others = [
-        scored(spec(f"realism.m{i}", "?", "u"), 0.5, 0.1, 0.01, evidence={"permutations": 99}) for i in range(8)
-    ]
+    others = [scored(spec(f"realism.m{i}", "?", "u"), 0.5, 0.1, 0.01, evidence={"permutations": 99}) for i in range(8)]
     capped = [msgspec.structs.replace(m, adjusted_p=0.09) for m in (clear, *others)]
     verdict = real(*capped)
     assert verdict.status == "unscored"
     assert "99 relabellings are too few for 9 tests" in verdict.sentence
     assert "--permutations 199 or more" in verdict.sentence
     assert "alike" not in said(verdict)
+
+
+def test_too_few_relabellings_are_told_in_every_section_and_rows_stay_plain() -> None:
+    weak = [
+        msgspec.structs.replace(
+            m,
+            adjusted_p=None if m.p_value is None else 0.9,
+            evidence={**m.evidence, "permutations": 19},
+            parts=tuple(
+                p if p.p_value is None else msgspec.structs.replace(p, p_value=0.05, adjusted_p=0.9) for p in m.parts
+            ),
+        )
+        for m in all_measurements()
+    ]
+    text = render_html(make_report(weak))
+    assert "19 relabellings are too few" in text
+    assert text.count("Not tested: 19 relabellings") > 3
+    assert "No difference detected" not in text
+    assert "not detected" not in text
+    assert "faint lines" not in text
+    assert 'class="row rates quiet"' not in text
+    assert "<code>--permutations 199</code>" in text
+    enough = [msgspec.structs.replace(m, evidence={**m.evidence, "permutations": 999}) for m in weak]
+    assert "Not tested" not in render_html(make_report(enough))
+
+
+def test_closer_than_other_real_users_is_said_and_no_effect_size() -> None:
+    near = scored(JUDGE, 0.40, 0.05, 1.0, floor=Estimate(0.5), evidence={"detectable_auc": 0.57})
+    says = "Closer to these real users than other real users are (AUC 0.40, 0.35 to 0.45; real against real 0.50)"
+    assert says in real(near).sentence
+    assert "were the users fitted to the same people?" in real(near).sentence
+    assert "0.57" not in real(near).sentence
+    assert says in finding(near, [])
+    assert "Closer" not in real(msgspec.structs.replace(near, interval=(0.38, 0.51))).sentence
+
+
+def test_the_parts_named_are_those_that_the_value_comes_from() -> None:
+    declared = spec("realism.diversity", "?", "mean absolute log ratio", 0.0, None)
+    ratio = spec("realism.diversity", "?", "log ratio", None, None)
+
+    def piece(name: str, value: float, p: float, both: tuple[float, float]) -> Measurement:
+        evidence = {"real": both[0], "synthetic": both[1]}
+        return scored(ratio, value, 0.1, p, name=f"realism.diversity.{name}", evidence=evidence)
+
+    parts = (
+        piece("spread", 0.04, 0.001, (0.79, 0.82)),
+        piece("first_turn", -1.6, 0.2, (0.9, 0.17)),
+        piece("own_words", -0.3, 0.001, (0.83, 0.6)),
+        piece("openings", -0.5, 0.001, (40.0, 24.0)),
+    )
+    told = finding(scored(declared, 1.2, 0.1, 0.001), parts)
+    most = told.partition("Largest gaps: ")[2]
+    assert most.startswith("distance between first turns: 0.17 where people show 0.90 (not shown by itself); ")
+    assert "different openings: 24.0 where people show 40.0; words not taken" in most
+    assert "conversations" not in most
+
+
+@pytest.mark.parametrize(
+    ("value", "reach", "shown"),
+    [
+        (1.0, (0.99, 1.0), ("1.00", "0.99 to 1.00")),
+        (0.024, (0.008, 0.041), ("0.02", "0.01 to 0.04")),
+        (0.013, (0.011, 0.015), ("0.013", "0.011 to 0.015")),
+        (0.04, (-0.06, 0.15), ("0.04", "0.00 to 0.15")),
+        (0.97, (0.9, 1.3), ("0.97", "0.90 to 1.00")),
+    ],
+)
+def test_one_rule_for_numbers_in_table_and_sentence(
+    value: float, reach: tuple[float, float], shown: tuple[str, str]
+) -> None:
+    m = msgspec.structs.replace(
+        scored(spec("realism.x", "?", "share", 0.0, 1.0), value, 0.1, 0.9), interval=reach, floor=None
+    )
+    row = row_of(m, "x", None)
+    assert (row.value, row.interval) == shown
+    assert f"{shown[0]} ({shown[1]})" in finding(m, [])
+    scale = natural_scale([m])
+    assert scale.low >= 0
+    assert scale.high <= 1
+    assert all(0 <= float(t.label) <= 1 for t in scale.ticks)
+
+
+def test_a_missing_interval_and_floor_say_why() -> None:
+    bare = msgspec.structs.replace(
+        scored(JUDGE, 0.6, 0.1, 0.2, evidence={"no_floor": "12 real units in equal samples"}), interval=None
+    )
+    assert section_of(bare, []).gaps == (
+        "No interval was computed for this number.",
+        "No floor of real against real: 12 real units in equal samples.",
+    )
 
 
 def test_unscored_is_told_with_its_reason() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from understudy.reports.plots import Line
-from understudy.reports.wording import number, words
+from understudy.reports.wording import column, number, words
 
 SIDES = ("real", "synthetic")
 ALONG = ("turn", "turns", "position", "positions", "x")
@@ -54,9 +54,7 @@ def _still_many(line: Line, at_risk: object) -> Line:
     """The line as far as enough conversations carry it: a hazard among a handful is noise."""
     if not isinstance(at_risk, (list, tuple)) or len(at_risk) != len(line.x):
         return line
-    end = next(
-        (i for i, count in enumerate(at_risk) if not is_number(count) or count < FEWEST_AT_RISK), len(at_risk)
-    )
+    end = next((i for i, count in enumerate(at_risk) if not is_number(count) or count < FEWEST_AT_RISK), len(at_risk))
     return Line(line.side, *(values[:end] for values in line[1:]))
 
 
@@ -132,9 +130,7 @@ def _quote(item: object) -> Quote | None:
         return Quote(texts[-1], " / ".join(texts[:-1])) if texts else None
     if not isinstance(item, Mapping):
         return None
-    text = next(
-        (item[k] for k in ("text", "turn", "user", "first_user_turn") if isinstance(item.get(k), str)), None
-    )
+    text = next((item[k] for k in ("text", "turn", "user", "first_user_turn") if isinstance(item.get(k), str)), None)
     before = next((item[k] for k in ("before", "partner", "context") if isinstance(item.get(k), str)), "")
     source = next((item[k] for k in ("conversation", "id") if isinstance(item.get(k), str)), "")
     return None if text is None else Quote(text, before, source)
@@ -152,6 +148,13 @@ def _cell(value: object) -> str:
     return str(value)[:LONGEST_CELL]
 
 
+def _column(values: Sequence[object]) -> list[str]:
+    """The cells of a column: its numbers to the same decimals."""
+    known = [v for v in values if isinstance(v, float)]
+    floats = iter(column(known) if known else ())
+    return [next(floats) if isinstance(v, float) else _cell(v) for v in values]
+
+
 def _flat(value: object) -> bool:
     if isinstance(value, (list, tuple)):
         return len(value) <= 4 and not any(isinstance(v, (Mapping, list, tuple)) for v in value)
@@ -164,7 +167,8 @@ def _row_table(caption: str, rows: Sequence[Mapping[str, Any]]) -> Table | None:
     if not columns:
         return None
     numeric = tuple(all(is_number(r.get(k)) or r.get(k) is None for r in rows) for k in columns)
-    body = tuple(tuple(_cell(row.get(k)) for k in columns) for row in rows[:MOST_ROWS])
+    cells = [_column([row.get(k) for row in rows[:MOST_ROWS]]) for k in columns]
+    body = tuple(zip(*cells, strict=True))
     more = f", the first {MOST_ROWS} of {len(rows)}" if len(rows) > MOST_ROWS else ""
     return Table(words(caption) + more, tuple(words(k) for k in columns), body, numeric)
 
@@ -192,7 +196,7 @@ def _mapping_tables(key: str, value: Mapping[str, Any]) -> list[Table]:
     sides = [side for name in SIDES if isinstance(side := value.get(name), Mapping)]
     if len(sides) == len(SIDES):
         names = dict.fromkeys(k for s in sides for k in s if _flat(s[k]))
-        rows = tuple((words(str(k)), *(_cell(s.get(k)) for s in sides)) for k in names)
+        rows = tuple((words(str(k)), *_column([s.get(k) for s in sides])) for k in names)
         return [Table(words(key), ("", *SIDES), rows[:MOST_ROWS], (False, True, True))] if rows else []
     if all(_flat(v) for v in value.values()) and value:
         rows = tuple((words(str(k)), _cell(v)) for k, v in value.items())

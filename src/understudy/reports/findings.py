@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from understudy.measures.measurement import Measurement
 from understudy.reports.wording import (
     amounts,
-    decimals_for,
     evidence_number,
-    interval,
+    figures_of,
     number,
     part_label,
     percent,
@@ -24,6 +26,8 @@ from understudy.reports.wording import (
 
 LEVEL = 0.05
 NAMED = 3
+# The number of an induced label stands before its words.
+_NUMBERED = re.compile(r"(?<!\w)\d+: ")
 
 
 def p_of(m: Measurement) -> float | None:
@@ -87,12 +91,48 @@ def worst_behaviours(measurements: Sequence[Measurement]) -> list[Gap]:
     return sorted(gaps, key=lambda g: (-g.weight, g.label))
 
 
-def finding(m: Measurement, parts: Sequence[Measurement]) -> str:
+class TooFew(NamedTuple):
+    """So few relabellings that no test of the report could have rejected."""
+
+    relabellings: int
+    tests: int
+
+
+def too_few(heads: Sequence[Measurement]) -> TooFew | None:
+    """Whether Holm's correction puts the least possible p-value above the level.
+
+    Over m tests with P relabellings the smallest adjusted p-value is m / (P + 1).
+    """
+    tested = [m for m in heads if m.p_value is not None and m.adjusted_p is not None]
+    drawn = max((evidence_number(m, "permutations") or 0 for m in tested), default=0)
+    if not drawn or any(differs(m) for m in tested) or len(tested) / (drawn + 1) <= LEVEL:
+        return None
+    return TooFew(int(drawn), len(tested))
+
+
+def finding(m: Measurement, parts: Sequence[Measurement], few: TooFew | None = None) -> str:
     """What a scored headline measurement found, in a sentence."""
+    if few and p_of(m) is not None:
+        return f"Not tested: {few.relabellings} relabellings are too few for {few.tests} tests. Value: {_told(m)}."
+    if too_close(m):
+        return closer(m)
     if p_of(m) is not None and not differs(m):
         return f"No difference detected at this n: {_told(m)}."
     sentence = _SENTENCES[m.name](m, parts) if m.name in _SENTENCES else None
     return sentence or plain_finding(m)
+
+
+def too_close(m: Measurement) -> bool:
+    """Whether a discriminator does worse than guessing, beyond chance: two samples of people would not."""
+    return m.name == "realism.discriminator" and m.interval is not None and m.interval[1] < 0.5
+
+
+def closer(m: Measurement) -> str:
+    """What an AUC wholly below one half says."""
+    value, reach, floor, _ = figures_of(m)
+    beside = "" if m.floor is None else f"; real against real {floor}"
+    told = f"Closer to these real users than other real users are (AUC {value}, {reach}{beside})"
+    return f"{told}: were the users fitted to the same people?"
 
 
 def plain_finding(m: Measurement) -> str:
@@ -102,11 +142,60 @@ def plain_finding(m: Measurement) -> str:
 
 def _told(m: Measurement) -> str:
     """`0.17 (0.16 to 0.19), real against real 0.05`, all to the same decimals."""
-    assert m.value is not None
-    decimals = decimals_for([m.value, *(m.interval or ()), *([m.floor.value] if m.floor else ())])
-    reach = f" ({interval(m.interval, decimals)})" if m.interval is not None else ""
-    floor = f", real against real {number(m.floor.value, decimals)}" if m.floor is not None else ""
-    return f"{number(m.value, decimals)}{reach}{floor}"
+    value, reach, floor, _ = figures_of(m)
+    told = value if m.interval is None else f"{value} ({reach})"
+    return told if m.floor is None else f"{told}, real against real {floor}"
+
+
+def contribution(m: Measurement) -> float:
+    """What a part adds to its headline: a mean of distances, or of absolute values."""
+    known = evidence_number(m, "total_variation", "distance", "weight")
+    return abs(m.value or 0.0) if known is None else abs(known)
+
+
+def largest(m: Measurement, parts: Sequence[Measurement], count: int = 2) -> str:
+    """The parts that the headline's value comes from, in words, with what either side shows."""
+    scored = [p for p in parts if p.value is not None and contribution(p) > 0]
+    named = [_levels(p, m) for p in sorted(scored, key=contribution, reverse=True)[:count]]
+    return f" Largest gaps: {'; '.join(named)}." if named else ""
+
+
+def _levels(p: Measurement, m: Measurement) -> str:
+    """`first turns: 0.42 where people show 0.90`; a part that is not shown by itself says so."""
+    label, both = part_label(p, m), rates(p)
+    if both is not None:
+        told = Gap(label, unit_of(p), *both, 0.0).phrase()
+    else:
+        told = _cell_of(p, label) or _turn_of(p, label) or f"{label}: {figures_of(p).value}"
+    return told if differs(p) or p_of(p) is None else f"{told} (not shown by itself)"
+
+
+def _cell_of(p: Measurement, label: str) -> str:
+    """The label that differs most, of a part that compares distributions."""
+    listed_rows = p.evidence.get("labels") or p.evidence.get("differences")
+    rows = [r for r in listed_rows if isinstance(r, Mapping)] if isinstance(listed_rows, (list, tuple)) else []
+    rows = [r for r in rows if _numeric(r.get("real")) and _numeric(r.get("synthetic"))]
+    if not rows:
+        return ""
+    row = max(rows, key=lambda r: abs(r["real"] - r["synthetic"]))
+    after = f" after “{row['given']}”" if row.get("given") else ""
+    real, synthetic = amounts((row["real"], row["synthetic"]), "share")
+    return f"{label}, “{_NUMBERED.sub('', str(row.get('label', '')))}”{after}: {synthetic} where people show {real}"
+
+
+def _turn_of(p: Measurement, label: str) -> str:
+    """The turn at which two curves stand furthest apart."""
+    from understudy.reports.evidence import curves_in
+
+    both = next(iter(curves_in(p.evidence).values()), None)
+    if both is None:
+        return ""
+    real, synthetic = (dict(zip(line.x, line.y, strict=True)) for line in both)
+    turn = max(real.keys() & synthetic.keys(), key=lambda x: (abs(real[x] - synthetic[x]), -x), default=None)
+    if turn is None:
+        return ""
+    people, ours = amounts((real[turn], synthetic[turn]), "share")
+    return f"{label}, after turn {turn:.0f}: {ours} where people show {people}"
 
 
 def pairs(m: Measurement) -> str:
@@ -126,17 +215,12 @@ def _ladder(m: Measurement, parts: Sequence[Measurement]) -> str:
     return f"{pairs(m)} From {part_label(best, m)} alone it is {100 * best.value:.0f} in 100."
 
 
-def _furthest(m: Measurement, parts: Sequence[Measurement]) -> str:
-    off = sorted((p for p in parts if differs(p)), key=lambda p: -abs(p.value or 0.0))[:2]
-    return f"; furthest in {listed([f'“{part_label(p, m)}”' for p in off])}" if off else ""
-
-
 def _mix(m: Measurement, parts: Sequence[Measurement]) -> str:
-    return f"The mix of what turns do stands apart from people's: {_told(m)}{_furthest(m, parts)}."
+    return f"The mix of what turns do stands apart from people's: {_told(m)}.{largest(m, parts)}"
 
 
 def _reaction(m: Measurement, parts: Sequence[Measurement]) -> str:
-    return f"They react to the partner otherwise than people do: {_told(m)}{_furthest(m, parts)}."
+    return f"They react to the partner otherwise than people do: {_told(m)}.{largest(m, parts)}"
 
 
 def _covered(m: Measurement, _: Sequence[Measurement]) -> str | None:
@@ -147,14 +231,8 @@ def _covered(m: Measurement, _: Sequence[Measurement]) -> str | None:
 
 
 def _varied(m: Measurement, parts: Sequence[Measurement]) -> str | None:
-    off = sorted((p for p in parts if differs(p) and rates(p)), key=lambda p: -abs(p.value or 0.0))
-    if not off:
-        return None
-    named = []
-    for p in off[:NAMED]:
-        real, synthetic = amounts(rates(p) or (), unit_of(p))
-        named.append(f"{part_label(p, m)} ({synthetic}, people {real})")
-    return f"Variety is off in {len(off)} of {len(parts)} ways, most in {listed(named)}."
+    off = [p for p in parts if differs(p)]
+    return f"Variety is off in {len(off)} of {len(parts)} ways.{largest(m, parts, NAMED)}" if parts else None
 
 
 def _spread(m: Measurement, parts: Sequence[Measurement]) -> str | None:
@@ -163,20 +241,22 @@ def _spread(m: Measurement, parts: Sequence[Measurement]) -> str | None:
         return None
     narrow = sum((p.value or 0.0) < 0 for p in off)
     ways = f"too narrow in {narrow}, too wide in {len(off) - narrow}"
-    return f"Style spreads otherwise than among people in {len(off)} of {len(parts)} respects: {ways}."
+    most = sorted(off, key=contribution, reverse=True)[:2]
+    named = "; ".join(f"{part_label(p, m)}: {number(math.exp(p.value or 0.0), 2)} times people's spread" for p in most)
+    respects = f"{len(off)} of {len(parts)} respects"
+    return f"Style spreads otherwise than among people in {respects}: {ways}. Largest gaps: {named}."
 
 
-def _icc(m: Measurement, _: Sequence[Measurement]) -> str | None:
+def _icc(m: Measurement, parts: Sequence[Measurement]) -> str | None:
     rows = [r for r in m.evidence.get("features") or () if isinstance(r, Mapping)]
-    levels = [
-        (r["real"], r["synthetic"]) for r in rows if _numeric(r.get("real")) and _numeric(r.get("synthetic"))
-    ]
+    levels = [(r["real"], r["synthetic"]) for r in rows if _numeric(r.get("real")) and _numeric(r.get("synthetic"))]
     if not levels:
         return None
     real, synthetic = (sum(level[side] for level in levels) / len(levels) for side in (0, 1))
     says = "Users blur into one another" if synthetic < real else "Users are overdrawn"
     ours, people = percent(max(synthetic, 0.0)), percent(max(real, 0.0))
-    return f"{says}: who writes accounts for {ours} of the variation in style, where among people it is {people}."
+    told = f"{says}: who writes accounts for {ours} of the variation in style, where among people it is {people}."
+    return told + largest(m, parts)
 
 
 def _messiness(m: Measurement, parts: Sequence[Measurement]) -> str | None:
@@ -185,9 +265,8 @@ def _messiness(m: Measurement, parts: Sequence[Measurement]) -> str | None:
         return None
     off = [p for p in tested if differs(p)]
     most = sum((p.value or 0.0) > 0 for p in off)
-    few = f" ({listed([part_label(p, m) for p in off])})" if 0 < len(off) <= NAMED else ""
     ways = f"{most} overdone, {len(off) - most} too rare or too low"
-    return f"Of {len(tested)} behaviours {len(off)} are off{few}: {ways}."
+    return f"Of {len(tested)} behaviours {len(off)} are off: {ways}.{largest(m, parts)}"
 
 
 def _recognised(m: Measurement, _: Sequence[Measurement]) -> str | None:

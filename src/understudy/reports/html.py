@@ -10,12 +10,14 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from understudy.measures.measurement import Measurement
+from understudy.reports.findings import too_few
 from understudy.reports.verdicts import FURTHEST, QUESTIONS, Verdict
 from understudy.reports.views import Section, section_of, sizes_of, unscored_rows
 from understudy.reports.wording import number
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
     from understudy.reports.report import Example, Report
 
@@ -32,6 +34,7 @@ STATUS = {
 }
 # Control characters are no part of HTML, and overrides of writing direction could make a text look like another.
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]+(?: \d+)?")
 _NEVER_FETCH = "default-src 'none'; base-uri 'none'; form-action 'none'"
 
 
@@ -87,7 +90,8 @@ def render_html(report: Report) -> str:
     from markupsafe import Markup
 
     style, script = _file("report.css"), _file("report.js")
-    sections = [section_of(m, report.parts_of(m)) for m in report.headlines if m.status == "scored"]
+    few = too_few(report.headlines)
+    sections = [section_of(m, report.parts_of(m), few) for m in report.headlines if m.status == "scored"]
     verdicts = [report.verdicts[q] for q in QUESTIONS if q in report.verdicts]
     context: dict[str, Any] = {
         "style": Markup(style),
@@ -110,7 +114,7 @@ def render_html(report: Report) -> str:
 def _environment() -> Environment:
     import jinja2
 
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("understudy.reports"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -118,6 +122,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_visible,
     )
+    environment.filters["commands"] = _commands
+    return environment
+
+
+def _commands(text: str) -> Markup:
+    """Text with its command line options as code, which does not break across lines."""
+    from markupsafe import Markup, escape
+
+    return Markup(_OPTION.sub(r"<code>\g<0></code>", str(escape(_visible(text)))))
 
 
 def _visible(value: object) -> object:

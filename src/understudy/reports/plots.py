@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from understudy.measures.measurement import Estimate, Measurement
-from understudy.reports.wording import number
+from understudy.reports.wording import number, reach_of
 
 Span = tuple[float, float]
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -43,7 +43,7 @@ class Scale(NamedTuple):
     @property
     def ticks(self) -> tuple[Tick, ...]:
         """Labelled places at every step."""
-        count = round((self.high - self.low) / self.step)
+        count = math.floor((self.high - self.low) / self.step + 1e-9)
         decimals = _decimals(self.step)
         values = [self.low + self.step * i for i in range(count + 1)]
         return tuple(Tick(self.at(v), number(v, decimals)) for v in values)
@@ -112,11 +112,23 @@ def scale_over(values: Iterable[float], *, count: int = 4) -> Scale:
     return Scale(round(first * step, 12), round(last * step, 12), round(step, 12))
 
 
+def kept_within(scale: Scale, bounds: tuple[float | None, float | None], values: Sequence[float]) -> Scale:
+    """The axis cut to what the measure can be; an end that some value lies beyond is no bound.
+
+    >>> kept_within(Scale(-0.5, 1.5, 0.5), (0.0, 1.0), [0.2, 0.97])
+    Scale(low=0.0, high=1.0, step=0.5)
+    """
+    low, high = bounds
+    first = scale.low if low is None or any(v < low for v in values) else max(scale.low, low)
+    last = scale.high if high is None or any(v > high for v in values) else min(scale.high, high)
+    return Scale(first, last, scale.step) if last - first > scale.step / 2 else scale
+
+
 def extent(m: Measurement) -> list[float]:
     """Every number of a measurement that a figure shows."""
     if m.value is None:
         return []
-    found = [m.value, *(m.interval or ())]
+    found = [m.value, *(reach_of(m) or ())]
     for reference in (m.floor, m.ceiling):
         if reference is not None:
             found += [reference.value, *(reference.interval or ())]
@@ -127,9 +139,11 @@ def natural_scale(measurements: Sequence[Measurement]) -> Scale:
     """An axis for measurements of one unit: from chance for an AUC, from 0 for distances, around 0 for gaps."""
     values = [v for m in measurements for v in extent(m)]
     spec = measurements[0].spec
+    known = [m.value for m in measurements if m.value is not None]
     if spec.unit.startswith("AUC"):
-        return scale_over([*values, 0.4, 1.0], count=6)
-    return scale_over([*values, 0.0] if spec.range[0] is None or spec.range[0] <= 0 else values)
+        return kept_within(scale_over([*values, 0.4, 1.0], count=6), spec.range, known)
+    scale = scale_over([*values, 0.0] if spec.range[0] is None or spec.range[0] <= 0 else values)
+    return kept_within(scale, spec.range, known)
 
 
 def strip(m: Measurement, scale: Scale) -> Strip | None:
@@ -142,7 +156,7 @@ def strip(m: Measurement, scale: Scale) -> Strip | None:
             return None, None
         return scale.at(reference.value), scale.span(reference.interval)
 
-    return Strip(scale.at(m.value), scale.span(m.interval), *place(m.floor), *place(m.ceiling))
+    return Strip(scale.at(m.value), scale.span(reach_of(m)), *place(m.floor), *place(m.ceiling))
 
 
 def pair(
@@ -173,6 +187,8 @@ def chart(lines: Sequence[Line]) -> Chart:
     first, last = min(v for line in lines for v in line.x), max(v for line in lines for v in line.x)
     across = Scale(first, last if last > first else first + 1, across.step)
     up = scale_over([0.0, *(v for line in lines for v in (*line.y, *line.high))])
+    if all(0 <= y <= 1 for line in lines for y in line.y):
+        up = kept_within(up, (0.0, 1.0), [])
     curves = []
     for line in lines:
         where = [(across.at(x), round(100 - up.at(y), 2)) for x, y in zip(line.x, line.y, strict=True)]

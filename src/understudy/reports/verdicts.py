@@ -13,15 +13,27 @@ from understudy.reports.findings import (
     LEVEL,
     NAMED,
     Gap,
+    TooFew,
+    closer,
     differs,
     finding,
     listed,
     p_of,
     pairs,
     plain_finding,
+    too_close,
+    too_few,
     worst_behaviours,
 )
-from understudy.reports.wording import evidence_number, headlines_of, number, parts_of, title_of
+from understudy.reports.wording import (
+    decimals_of,
+    evidence_number,
+    figures_of,
+    headlines_of,
+    number,
+    parts_of,
+    title_of,
+)
 
 __all__ = ["QUESTIONS", "Verdict", "differs", "p_of", "verdicts_of"]
 Status = Literal["told_apart", "not_told_apart", "measured", "unscored", "not_asked"]
@@ -34,6 +46,7 @@ QUESTIONS = {
 }
 # From the half-width of a 95 % interval to the effect found four times in five: (z.975 + z.80) / z.975.
 DETECTABLE = 1.43
+NO_PROOF = "That does not show that they are alike."
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,13 +70,14 @@ def verdicts_of(measurements: Sequence[Measurement]) -> dict[str, Verdict]:
     'Not asked in this run.'
     """
     verdicts = {}
+    few = too_few(headlines_of(measurements))
     for question in QUESTIONS:
         own = [m for m in measurements if m.spec.question == question]
-        verdicts[question] = _verdict(question, own)
+        verdicts[question] = _verdict(question, own, few)
     return verdicts
 
 
-def _verdict(question: Any, own: Sequence[Measurement]) -> Verdict:
+def _verdict(question: Any, own: Sequence[Measurement], few: TooFew | None) -> Verdict:
     heads = headlines_of(own)
     scored = [m for m in heads if m.status == "scored"]
     if not heads:
@@ -71,20 +85,20 @@ def _verdict(question: Any, own: Sequence[Measurement]) -> Verdict:
     if not scored:
         return Verdict(question, f"Could not be answered: {_stop(heads[0].reason)}", "unscored", _unscored(heads))
     if question == "real" and any(p_of(m) is not None for m in scored):
-        return _looks_real(heads, scored, own)
+        return _looks_real(heads, scored, own, few)
     findings = tuple(plain_finding(m) for m in scored[1:]) + _unscored(heads)
     return Verdict(question, plain_finding(scored[0]), "measured", findings)
 
 
 def _looks_real(
-    heads: Sequence[Measurement], scored: Sequence[Measurement], own: Sequence[Measurement]
+    heads: Sequence[Measurement], scored: Sequence[Measurement], own: Sequence[Measurement], few: TooFew | None
 ) -> Verdict:
     found = [m for m in scored if differs(m)]
     judge = next((m for m in scored if m.name == "realism.discriminator"), None)
     behaviours = worst_behaviours(own)
     missing = _unscored(heads)
-    if not found and (limit := _out_of_reach(scored)):
-        return Verdict("real", limit, "unscored", (*_tried(scored, None), *missing))
+    if few:
+        return Verdict("real", _out_of_reach(few), "unscored", (*map(plain_finding, scored), *missing))
     if not found:
         open_ = _not_shown(scored, judge)
         return Verdict("real", open_, "not_told_apart", (*_tried(scored, judge), *missing))
@@ -96,21 +110,18 @@ def _looks_real(
         sentence = f"Told apart, by {by}{_though(judge)}.{named}"
     rest = tuple(finding(m, parts_of(m, own)) for m in found if m is not judge)
     return Verdict(
-        "real", sentence, "told_apart", (*_ceiling(judge), *rest, *_undetected(scored, found), *missing)
+        "real",
+        sentence,
+        "told_apart",
+        (*_ceiling(judge), *_closer(judge), *rest, *_undetected(scored, found), *missing),
     )
 
 
-def _out_of_reach(scored: Sequence[Measurement]) -> str | None:
-    """The sentence for a run with too few relabellings for its tests: p-values at the least that they allow."""
-    tests = sum(m.p_value is not None for m in scored)
-    for m in scored:
-        drawn, p = evidence_number(m, "permutations"), m.p_value
-        if drawn is None or p is None or p * (drawn + 1) > 1.5 or differs(m):
-            continue
-        enough = math.ceil(tests / LEVEL / 100) * 100 - 1
-        few = f"{drawn:.0f} relabellings are too few for {tests} tests: adjusted, no p-value can fall below .05"
-        return f"Could not be answered: {few}. Run the audit with --permutations {enough} or more."
-    return None
+def _out_of_reach(few: TooFew) -> str:
+    """The sentence for a run with too few relabellings for its tests."""
+    enough = math.ceil(few.tests / LEVEL / 100) * 100 - 1
+    told = f"{few.relabellings} relabellings are too few for {few.tests} tests: adjusted, no p-value can fall below .05"
+    return f"Could not be answered: {told}. Run the audit with --permutations {enough} or more."
 
 
 def _ceiling(m: Measurement | None) -> tuple[str, ...]:
@@ -125,6 +136,10 @@ def _ceiling(m: Measurement | None) -> tuple[str, ...]:
     return (f"For scale: {told}; these synthetic users stand {where}, at {ours}.",)
 
 
+def _closer(judge: Measurement | None) -> tuple[str, ...]:
+    return (closer(judge),) if judge is not None and too_close(judge) else ()
+
+
 def _though(judge: Measurement | None) -> str:
     if judge is None or judge.value is None:
         return ""
@@ -134,14 +149,18 @@ def _though(judge: Measurement | None) -> str:
 def _not_shown(scored: Sequence[Measurement], judge: Measurement | None) -> str:
     n = (judge or scored[0]).n
     sizes = " and ".join(f"{n[side].conversations:,} {side}" for side in n)
-    sentence = f"Not told apart at n = {sizes} conversations, which does not show that they are alike"
-    least = None if judge is None else evidence_number(judge, "detectable_auc")
-    if judge is None or judge.value is None or least is None:
-        return f"{sentence}."
-    return (
-        f"{sentence}: the smallest effect that so many find four times in five is an AUC of {number(least, 2)}, "
-        f"and this one is {number(judge.value, 2)}."
-    )
+    if judge is None:
+        return f"Not told apart at n = {sizes} conversations. {NO_PROOF}"
+    if too_close(judge):
+        return f"Not told apart. {closer(judge)}"
+    value, _, floor, _ = figures_of(judge)
+    beside = "" if judge.floor is None else f"; real against real {floor}"
+    least = evidence_number(judge, "detectable_auc")
+    told = f"Not told apart (AUC {value}{beside})"
+    if least is None:
+        return f"{told} at n = {sizes} conversations. {NO_PROOF}"
+    power = f"an AUC of {number(least, 2)} would have been found four times in five"
+    return f"{told}. At n = {sizes} conversations, {power}. {NO_PROOF}"
 
 
 def _tried(scored: Sequence[Measurement], judge: Measurement | None) -> tuple[str, ...]:
@@ -154,7 +173,7 @@ def _detectable(m: Measurement) -> str:
     if m.interval is None:
         return "No interval below ten units a side."
     least = DETECTABLE * (m.interval[1] - m.interval[0]) / 2
-    return f"Smallest detectable difference: about {number(least)}."
+    return f"Smallest detectable difference: about {number(least, max(2, decimals_of(m)))}."
 
 
 def _undetected(scored: Sequence[Measurement], found: Sequence[Measurement]) -> tuple[str, ...]:

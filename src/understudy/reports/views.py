@@ -6,12 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from understudy.measures.measurement import Counts, Measurement
+from understudy.measures.resampling import FEWEST_CLUSTERS
 from understudy.reports.evidence import Quote, Table, curves_in, is_number, quotes, tables_in
-from understudy.reports.findings import differs, finding, gap_weight, p_of
-from understudy.reports.plots import Chart, Pair, Scale, Strip, chart, natural_scale, pair, scale_over, strip
+from understudy.reports.findings import TooFew, differs, finding, gap_weight, p_of
+from understudy.reports.plots import (
+    Chart,
+    Pair,
+    Scale,
+    Strip,
+    chart,
+    kept_within,
+    natural_scale,
+    pair,
+    scale_over,
+    strip,
+)
 from understudy.reports.wording import (
     amounts,
-    interval,
+    figures_of,
     number,
     p_text,
     part_label,
@@ -25,6 +37,7 @@ from understudy.reports.wording import (
 SHOWN_FIRST = 12
 MOST_QUOTES = 4
 MOST_TELLS = 12
+NOT_TESTED = "not tested"
 
 
 class Row(NamedTuple):
@@ -61,6 +74,7 @@ class Section(NamedTuple):
     head: Row
     asks: str
     reading: str
+    gaps: tuple[str, ...]
     how: str
     rows: tuple[Row, ...]
     more: tuple[Row, ...]
@@ -85,36 +99,21 @@ def state_of(m: Measurement) -> str:
 
 def row_of(m: Measurement, label: str, scale: Scale | None, *, hint: str = "") -> Row:
     """A measurement as a line of a figure."""
-    decimals = None if m.value is None or m.interval is None else _decimals([m.value, *m.interval])
-    signed = m.spec.range[0] is None or m.spec.range[0] < 0
-    reference = [None if r is None else number(r.value, decimals, signed=signed) for r in (m.floor, m.ceiling)]
+    figures = figures_of(m, signed=m.spec.range[0] is None or m.spec.range[0] < 0)
     return Row(
         label=label,
         hint=hint,
         state=state_of(m),
         strip=strip(m, scale) if scale else None,
         scale=scale,
-        value=number(m.value, decimals, signed=signed),
-        interval=interval(m.interval, decimals),
-        floor=reference[0] or "–",
-        ceiling=reference[1] or "–",
+        value=figures.value,
+        interval=figures.interval,
+        floor=figures.floor,
+        ceiling=figures.ceiling,
         p=p_text(p_of(m)),
         reason=m.reason,
         unit=unit_of(m) or m.spec.unit,
         tables=tuple(_side_tables(m)),
-    )
-
-
-def _decimals(values: Sequence[float]) -> int:
-    width = max(values) - min(values)
-    return (
-        2
-        if not any(values)
-        else 2
-        if width >= 0.02 and max(map(abs, values)) < 10
-        else 3
-        if max(map(abs, values)) < 1
-        else 1
     )
 
 
@@ -192,7 +191,8 @@ def _part_rows(m: Measurement, parts: Sequence[Measurement]) -> tuple[list[Row],
     paired = all(rates(p) is not None for p in scored)
     if paired and m.name == "separability.icc":
         ends = [b for p in scored for side in ("real", "synthetic") for b in _bounds(p, side) or ()]
-        axis = scale_over([0.0, 1.0, *(v for p in scored for v in rates(p) or ()), *ends], count=6)
+        levels = [v for p in scored for v in rates(p) or ()]
+        axis = kept_within(scale_over([0.0, 1.0, *levels, *ends], count=6), (-1.0, 1.0), levels)
         return [rate_row(p, part_label(p, m), axis) for p in scored], axis, True
     if paired:
         tells = {str(t.get("feature")): t for t in m.evidence.get("tells") or () if isinstance(t, Mapping)}
@@ -238,8 +238,24 @@ def _charts(m: Measurement, parts: Sequence[Measurement]) -> tuple[tuple[str, Ch
     return tuple(unique.values())[:4]
 
 
-def section_of(m: Measurement, parts: Sequence[Measurement]) -> Section:
-    """A headline measurement and its parts, ready to lay out."""
+def _gaps(m: Measurement) -> tuple[str, ...]:
+    """Why there is no interval or no floor, where there is none and the reason is known."""
+    units = {side: counts.users for side, counts in m.n.items()}
+    told = []
+    if m.interval is None:
+        few = [f"{count} {side}" for side, count in units.items() if count < FEWEST_CLUSTERS]
+        why = m.evidence.get("no_interval") or (f"{' and '.join(few)} users are too few" if few else "")
+        told.append(f"No interval: {why}." if why else "No interval was computed for this number.")
+    if m.floor is None:
+        real = units.get("real", 2 * FEWEST_CLUSTERS)
+        few_real = f"{real} real users cannot be halved; at least {2 * FEWEST_CLUSTERS} are needed"
+        why = m.evidence.get("no_floor") or (few_real if real < 2 * FEWEST_CLUSTERS else "")
+        told += [f"No floor of real against real: {why}."] if why else []
+    return tuple(told)
+
+
+def section_of(m: Measurement, parts: Sequence[Measurement], few: TooFew | None = None) -> Section:
+    """A headline measurement and its parts, ready to lay out; `few` where its tests could not reject."""
     rows, axis, paired = _part_rows(m, parts)
     tells: tuple[Row, ...] = ()
     if m.name == "realism.discriminator":
@@ -255,11 +271,17 @@ def section_of(m: Measurement, parts: Sequence[Measurement]) -> Section:
     how = "paired" if paired and axis is None else "levels" if paired else "ladder" if axis else "own"
     scale = natural_scale([m]) if m.status == "scored" else None
     head = row_of(m, title_of(m), scale, hint=m.spec.asks)
+    if few:
+        head, *rows = [r._replace(state=NOT_TESTED) if r.state == "not detected" else r for r in (head, *rows)]
+    if len(rows) == 1 and not paired and parts[0].spec.unit != m.spec.unit:
+        # A single part in another unit: the headline stands above it, each on its own axis.
+        rows, axis = [head._replace(hint=m.spec.unit, tables=()), *rows], None
     return Section(
         anchor=m.name.replace(".", "-").replace("_", "-"),
         head=head,
         asks=m.spec.asks,
-        reading=finding(m, parts) if m.status == "scored" else "",
+        reading=finding(m, parts, few) if m.status == "scored" else "",
+        gaps=_gaps(m),
         how=how,
         rows=tuple(rows[:SHOWN_FIRST]) or (head._replace(hint=m.spec.unit, tables=()),),
         more=tuple(rows[SHOWN_FIRST:]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from understudy.measures.measurement import Measurement
 
@@ -24,6 +25,9 @@ LABELS = {
     "n_chars": "characters per turn",
     "distinct_2": "distinct word pairs",
     "self_repetition": "turns said by others too",
+    "spread": "distance between conversations",
+    "first_turn": "distance between first turns",
+    "own_words": "words not taken from the partner",
     "openings": "different openings",
     "no_final_mark": "no final punctuation",
     "lower_case": "all lower case",
@@ -34,13 +38,55 @@ def decimals_for(values: Sequence[float]) -> int:
     """Decimals that show the largest of `values` to about three figures.
 
     >>> decimals_for([0.07, 0.5]), decimals_for([12.3]), decimals_for([0.004])
-    (2, 1, 4)
+    (2, 1, 3)
     """
     largest = max((abs(v) for v in values), default=0.0)
     for bound, decimals in ((100, 0), (10, 1), (0.095, 2), (0.0095, 3)):
         if largest >= bound:
             return decimals
-    return 4 if largest else 2
+    return 3 if largest else 2
+
+
+class Figures(NamedTuple):
+    """The numbers of a measurement as text, all to the same decimals."""
+
+    value: str
+    interval: str
+    floor: str
+    ceiling: str
+
+
+def reach_of(m: Measurement) -> tuple[float, float] | None:
+    """The interval inside the range of the measure: what no value can be, none is said to be."""
+    if m.interval is None or m.value is None:
+        return None
+    low, high = m.spec.range
+    bottom = m.interval[0] if low is None or m.value < low else max(m.interval[0], low)
+    top = m.interval[1] if high is None or m.value > high else min(m.interval[1], high)
+    return bottom, top
+
+
+def decimals_of(m: Measurement) -> int:
+    """Two decimals below ten; three only below .1, where two would not tell the value from its bounds or from 0."""
+    values = [m.value or 0.0, *(m.interval or ())]
+    largest = max(map(abs, values))
+    if largest >= 9.995:
+        return decimals_for(values)
+    value = abs(values[0])
+    merged = any(round(v, 2) == round(values[0], 2) and v != values[0] for v in values[1:])
+    return 3 if 0 < value < 0.0995 and (merged or value < 0.005) else 2
+
+
+def figures_of(m: Measurement, *, signed: bool = False) -> Figures:
+    """Value, interval, floor and ceiling as every table, sentence and terminal shows them."""
+    places = decimals_of(m)
+    floor, ceiling = (None if e is None else e.value for e in (m.floor, m.ceiling))
+    return Figures(
+        number(m.value, places, signed=signed),
+        interval(reach_of(m), places),
+        number(floor, places, signed=signed),
+        number(ceiling, places, signed=signed),
+    )
 
 
 def number(value: float | None, decimals: int | None = None, *, signed: bool = False) -> str:
@@ -58,12 +104,25 @@ def number(value: float | None, decimals: int | None = None, *, signed: bool = F
 
 
 def numbers(values: Sequence[float]) -> list[str]:
-    """Several numbers to the same decimals, so that they can be compared.
+    """Two numbers to the same decimals, so that they can be compared.
 
-    >>> numbers([0.0701, 0.5])
-    ['0.07', '0.50']
+    >>> numbers([0.0701, 0.5]), numbers([0.085, 0.033]), numbers([0.011, 0.013])
+    (['0.07', '0.50'], ['0.09', '0.03'], ['0.011', '0.013'])
     """
-    decimals = decimals_for(values)
+    decimals = min(decimals_for(values), 2)
+    if max(map(abs, values), default=0.0) < 0.0995 and len({round(v, 2) for v in values}) < len(set(values)):
+        decimals = 3
+    return column(values) if decimals == 2 else [number(v, decimals) for v in values]
+
+
+def column(values: Sequence[float]) -> list[str]:
+    """Numbers of one column to the same decimals: three where a small one would else read as none.
+
+    >>> column([0.013, 0.06, 0.97]), column([0.002, 0.5]), column([12.0, 0.5])
+    (['0.01', '0.06', '0.97'], ['0.002', '0.500'], ['12.0', '0.5'])
+    """
+    small = any(0 < abs(v) < 0.005 for v in values) and max(map(abs, values), default=0.0) < 9.5
+    decimals = 3 if small else min(decimals_for(values), 2)
     return [number(v, decimals) for v in values]
 
 
