@@ -157,7 +157,7 @@ def _told(verdict: Verdict) -> dict[str, Any]:
         "status": verdict.status,
         "word": STATUS[verdict.status],
         # The word stands in the badge beside the question.
-        "lead": lead.strip().removeprefix(f"{STATUS['told_apart']}. "),
+        "lead": lead.strip().removeprefix(f"{STATUS['told_apart']}. ").removeprefix(f"{STATUS['unscored']}: "),
         "worst": [w.strip() for w in worst.rstrip(".").split(";")] if mark else [],
         "findings": verdict.findings,
     }

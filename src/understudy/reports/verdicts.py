@@ -120,7 +120,7 @@ def _looks_real(
 def _out_of_reach(few: TooFew) -> str:
     """The sentence for a run with too few relabellings for its tests."""
     enough = math.ceil(few.tests / LEVEL / 100) * 100 - 1
-    told = f"{few.relabellings} relabellings are too few for {few.tests} tests: adjusted, no p-value can fall below .05"
+    told = f"{few.relabellings} relabellings are too few for {few.tests} tests: adjusted, no p can fall below .05"
     return f"Could not be answered: {told}. Run the audit with --permutations {enough} or more."
 
 

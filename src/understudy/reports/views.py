@@ -272,7 +272,7 @@ def section_of(m: Measurement, parts: Sequence[Measurement], few: TooFew | None 
     scale = natural_scale([m]) if m.status == "scored" else None
     head = row_of(m, title_of(m), scale, hint=m.spec.asks)
     if few:
-        head, *rows = [r._replace(state=NOT_TESTED) if r.state == "not detected" else r for r in (head, *rows)]
+        head, *rows = [r._replace(state=NOT_TESTED, p="–") if r.state == "not detected" else r for r in (head, *rows)]
     if len(rows) == 1 and not paired and parts[0].spec.unit != m.spec.unit:
         # A single part in another unit: the headline stands above it, each on its own axis.
         rows, axis = [head._replace(hint=m.spec.unit, tables=()), *rows], None
