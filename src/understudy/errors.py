@@ -27,6 +27,16 @@ class UnderstudyError(Exception):
     def __str__(self) -> str:
         return f"{self.what}\n  why: {self.why}\n  fix: {self.fix}"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments: without this an error that crosses processes breaks the pool instead of telling.
+        return _rebuilt, (type(self), self.__dict__, self.args)
+
+
+def _rebuilt(kind: type[UnderstudyError], state: dict[str, object], args: tuple[object, ...]) -> UnderstudyError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class UsageError(UnderstudyError):
     """An argument or option cannot be used as given."""

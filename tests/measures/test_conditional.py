@@ -116,3 +116,20 @@ def test_same_seed_same_result():
     a, b = people(40, seed=1), people(40, seed=2)
     first, second = run(a, b), run(Corpus(a.conversations), Corpus(b.conversations))
     assert (first.value, first.p_value, first.interval) == (second.value, second.p_value, second.interval)
+
+
+def test_support_is_counted_by_side_whatever_the_order_of_the_units() -> None:
+    """The first synthetic conversation may belong to the last unit by name: its number is no boundary."""
+    from understudy.measures.resampling import pool
+
+    asks = ("Which food?", "Which area?", "What price?")
+    said = ("thai food", "central area", "low price")
+
+    def side(names: list[str]) -> Corpus:
+        turns = tuple(Turn(*t) for a, u in zip(asks, said, strict=True) for t in (("assistant", a), ("user", u)))
+        return Corpus([Conversation(name, turns) for name in names])
+
+    real, synthetic = side([f"r{i:02}" for i in range(20)]), side([f"s{i:02}" for i in reversed(range(20))])
+    assert pool(real, synthetic).unit[20] == 39
+    found = conditional(real, synthetic, rng=np.random.default_rng(0), permutations=19)
+    assert {p.name: p.status for p in found.parts}["realism.conditional.uptake"] == "scored"

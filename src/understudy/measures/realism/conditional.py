@@ -166,10 +166,11 @@ def _build(real: Corpus, synthetic: Corpus, unit: Labels) -> _Built:
         add("echo", partner, PARTNER_ACTS, _binned(turns.echo, ECHOES), bins)
     else:
         missing |= dict.fromkeys(("response_length", "echo"), "a word is not the same in the two scripts")
+    first_synthetic = int(unit[: len(real)].max()) + 1  # units are numbered real first, within a side by name
     values = dict(zip(("uptake", "uptake_meaning"), contingencies(real, synthetic), strict=True))
     for name, value in values.items():
         known = np.unique(unit[turns.conversation[~np.isnan(value)]])
-        side = [int((known < unit[len(real)]).sum()), int((known >= unit[len(real)]).sum())]
+        side = [int((known < first_synthetic).sum()), int((known >= first_synthetic).sum())]
         if min(side) < SUPPORT:
             missing[name] = (
                 f"turns after two partner turns or more, with content words: {side[0]} real and {side[1]} "
