@@ -13,6 +13,7 @@ import numpy as np
 from understudy.conversations import Ending, Turn
 from understudy.seeds import derive_seed, stream
 from understudy.users.entities import Filler
+from understudy.users.frustration import NOTHING, Events, Said
 from understudy.users.intents import NONE
 from understudy.users.profile import Profile
 from understudy.users.simulator import UserTurn
@@ -32,7 +33,13 @@ def _heard(speaker: Speaker, history: Sequence[Turn], other: str) -> Heard:
 
 class FittedUserSession:
     """One simulated user in one conversation. What it says depends on `(profile, seed, history)` alone: given a
-    longer or another history than it has lived through, it first relives its own turns."""
+    longer or another history than it has lived through, it first relives its own turns.
+
+    A partner that repeats itself, answers beside the point or fails more than the real one did raises the user's
+    `frustration` (see `Frustration`; 0 = no more than usual, kept in `UserTurn.state`): the user then says its request
+    again or complains, without the plan going on, and is the likelier to leave. The ending's reason is `done` where
+    the user's last turn closes, thanks or confirms, else `gave_up` where it left frustrated, else `left`.
+    """
 
     def __init__(self, speaker: Speaker, profile: Profile, *, seed: int) -> None:
         self._speaker, self._profile, self._seed = speaker, profile, seed
@@ -46,6 +53,8 @@ class FittedUserSession:
         number = topics.index(topic) if topic in topics else NONE
         self._thread = Thread(self._anchor, 0, 0, number, NONE, ())
         self._lived: list[str] = []
+        self._told: list[Said] = []
+        self._level = 0.0
 
     async def reply(self, history: Sequence[Turn]) -> UserTurn:
         own = [k for k, turn in enumerate(history) if turn.role == "user"]
@@ -59,21 +68,52 @@ class FittedUserSession:
         speaker, thread = self._speaker, self._thread
         rng = stream(self._seed, "user turn", thread.said)
         heard = _heard(speaker, history, "assistant")
+        events = self._take(heard)
+        frustration = max(self._level - speaker.frustration.usual, 0.0)
         left = self._planned() - thread.said
         nudge = float(speaker.departures[heard.act + 1]) - math.log(max(self._profile.patience, 1e-3))
         speaks_last = bool(speaker.table.spoke_last[self._anchor])
-        state = {"turn": thread.said, "planned": self._planned()}
-        if thread.said and not speaks_last and rng.random() < _chance(_LEAVES if left <= 0 else _STAYS, nudge):
+        state = {"turn": thread.said, "planned": self._planned(), "frustration": round(frustration, 4)}
+        leaves = _chance(self._stays(frustration) if left > 0 else _LEAVES, nudge)
+        if thread.said and not speaks_last and rng.random() < leaves:
             self._lived.append("")
-            return UserTurn("", intent="leave", state=state, ending=Ending("user", "left"))
-        closing = speaks_last and rng.random() < _chance(_LEAVES if left <= 1 else _STAYS, nudge)
-        row, heard = speaker.choose(thread, heard, closing=closing if speaks_last else None, rng=rng)
+            said = next((turn.text for turn in reversed(history) if turn.role == "user"), "")
+            return UserTurn("", intent="leave", state=state, ending=self._ending(said, thread.previous, frustration))
+        closing = speaks_last and rng.random() < _chance(self._stays(frustration) if left > 1 else _LEAVES, nudge)
+        letdowns = speaker.frustration.letdowns(events, frustration)
+        row, heard = speaker.choose(thread, heard, closing=closing if speaks_last else None, rng=rng, letdowns=letdowns)
         line = speaker.say(row, thread, heard, self._filler, rng)
-        self._thread = followed(speaker, thread, row)
+        after = followed(speaker, thread, row)
+        # Unanswered, the step of the plan is still to do; the turns that the user has time for are spent all the same.
+        self._thread = after if letdowns is None else after._replace(due=thread.due)
         self._lived.append(line.text)
-        ending = Ending("user", "done") if closing else None
+        ending = self._ending(line.text, int(speaker.table.intent[row]), frustration) if closing else None
         meta = {"source": [int(speaker.table.corpus_row[row])], "reworded": line.reworded}
         return UserTurn(line.text, intent=line.intent, state=state, ending=ending, meta=meta)
+
+    def _take(self, heard: Heard) -> Events:
+        """Note what the partner has just done, and how the user takes it."""
+        if not heard.text:
+            return NOTHING
+        speaker, row = self._speaker, self._thread.row
+        asked = speaker.table.own[row] if row != NONE else None
+        events, said = speaker.frustration.events(heard.text, heard.context, self._told, asked)
+        self._told.append(said)
+        self._level = speaker.frustration.level(self._level, events)
+        return events
+
+    def _stays(self, frustration: float) -> float:
+        """Log odds of leaving before the plan is through. A frustrated user does not sit the plan out: it leaves at
+        the rate of the corpus, multiplied by its frustration."""
+        learned = self._speaker.frustration
+        kept = 1 - min(frustration, 1.0)
+        more = learned.log_odds_ratio(frustration) / max(self._profile.patience, 1e-3)
+        return kept * _STAYS + (1 - kept) * learned.hazard + more
+
+    def _ending(self, said: str, intent: int, frustration: float) -> Ending:
+        if self._speaker.frustration.closes(said, intent):
+            return Ending("user", "done")
+        return Ending("user", "gave_up" if frustration > 0 else "left")
 
     def _planned(self) -> int:
         first = self._speaker.table.first_row
@@ -90,6 +130,7 @@ def followed(speaker: Speaker, thread: Thread, row: int) -> Thread:
         said=thread.said + 1,
         previous=int(t.intent[row]),
         used=(*thread.used, int(t.text_key[row])),
+        row=row,
     )
 
 

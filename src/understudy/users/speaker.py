@@ -11,6 +11,7 @@ import numpy.typing as npt
 from understudy.conversations.text import tokens
 from understudy.users.copy_guard import CopyGuard
 from understudy.users.entities import Entity, Filler, Gazetteer
+from understudy.users.frustration import Frustration
 from understudy.users.intents import NONE, IntentModel, leaving_odds, quarters
 from understudy.users.material import Floats, Ints, Material
 from understudy.users.phrases import PhraseBook, written
@@ -43,6 +44,7 @@ class Thread(NamedTuple):
     topic: int
     previous: int  # intent
     used: tuple[int, ...]  # text keys
+    row: int = NONE  # said last
 
 
 class Weights(NamedTuple):
@@ -56,6 +58,8 @@ class Weights(NamedTuple):
     way: float = 0.4
     edge: float = 0.8
     intent: float = 0.08
+    again: float = 1.0  # of a let-down: like what was said before
+    letdown: float = 0.4  # said after the like
 
 
 class Line(NamedTuple):
@@ -138,6 +142,10 @@ class Speaker:
         over = t.position == t.length - 1
         return leaving_odds(t.before_act, t.position, over, acts=len(self.other.labels))
 
+    @cached_property
+    def frustration(self) -> Frustration:
+        return Frustration(self.turns, self.table, self.vectors)
+
     def hear(self, text: str | None, acts: tuple[str, ...]) -> Heard:
         """The direction and the act of what was said; an unlabelled turn takes the act of its like."""
         if not text:
@@ -146,22 +154,30 @@ class Speaker:
         act = self.act_number.get("+".join(sorted(set(acts))), NONE) if acts else NONE
         return Heard(context, act, text)
 
-    def choose(self, thread: Thread, heard: Heard, *, closing: bool | None, rng: Rng) -> tuple[int, Heard]:
-        """The row to say next. `closing` says whether this is to be the last thing said, where that is decided."""
+    def choose(
+        self, thread: Thread, heard: Heard, *, closing: bool | None, rng: Rng, letdowns: Ints | None = None
+    ) -> tuple[int, Heard]:
+        """The row to say next. `closing` says whether this is to be the last thing said, where that is decided.
+
+        `letdowns`, where the other side has let the speaker down, are the rows that real speakers said then: one
+        of them is said, or what was said last in other words, and no step of the plan.
+        """
         t, w = self.table, self.weights
         near = self.neighbours.near(heard.context, t.topic, thread.topic, _NEAR, rng) if heard.text else _NO_ROWS
         if heard.act == NONE and len(near):
             acts = t.before_act[near[np.argsort(-(t.before[near] @ heard.context))[:5]]]
             acts = acts[acts >= 0]
             heard = heard._replace(act=int(np.bincount(acts).argmax()) if len(acts) else NONE)
-        rows = np.concatenate([near, *self._kin(thread, rng)])
+        again = [] if letdowns is None else self._again(thread, letdowns, rng)
+        rows = np.concatenate([near, *self._kin(thread, rng), *again])
         if not len(rows):
             rows = rng.integers(0, len(t.talk), _NEAR)
         score = w.context * (t.before[rows] @ heard.context)
         if thread.talk != NONE:
             step = t.position[rows] - thread.due
             pull = np.where(step >= 0, np.exp(-0.5 * step), 0.25 * np.exp(0.25 * np.minimum(step, 0)))
-            score = score + w.thread * (t.talk[rows] == thread.talk) * pull
+            if letdowns is None:
+                score = score + w.thread * (t.talk[rows] == thread.talk) * pull
             if w.user:
                 score = score + w.user * (t.user[rows] == self.turns.user_of_talk[thread.talk])
         if w.style and thread.talk != NONE:
@@ -177,9 +193,14 @@ class Speaker:
         if closing is not None:
             score = score - w.edge * ((t.position[rows] == t.length[rows] - 1) != closing)
         score = score + w.intent * self.model.log_probabilities(thread.previous, heard.act, way)[t.intent[rows]]
+        if letdowns is not None:
+            score = score + w.letdown * np.isin(rows, letdowns)
+            if thread.row != NONE:
+                score = score + w.again * (t.own[rows] @ t.own[thread.row])
         if thread.used:
+            own = t.talk[rows] == thread.talk
             said = (t.text_key[rows][:, None] == np.array(thread.used)).any(axis=1)
-            score = score - np.where(said, np.where(t.talk[rows] == thread.talk, 0.5, 3.0), 0.0)
+            score = score - np.where(said, np.where(own & (letdowns is None), 0.5, 3.0), 0.0)
         row = int(rows[(score / _TEMPERATURE + rng.gumbel(size=len(rows))).argmax()])
         return row, heard
 
@@ -204,6 +225,19 @@ class Speaker:
         others = order[np.arange(start, start + min(high - low, 8 * _KIN)) % (high - low) + low]
         others = others[(np.abs(t.position[others] - thread.said) <= 1) & (t.talk[others] != thread.talk)]
         return [own, others[:_KIN]]
+
+    def _again(self, thread: Thread, letdowns: Ints, rng: Rng) -> list[Ints]:
+        """Some of what was said after the like, and of what means the same as the turn said last."""
+        alike = _NO_ROWS
+        if thread.previous != NONE:
+            order, begins = self._rows_by_intent
+            alike = order[begins[thread.previous] : begins[thread.previous + 1]]
+        return [some[rng.integers(0, len(some), _NEAR)] for some in (letdowns, alike) if len(some)]
+
+    @cached_property
+    def _rows_by_intent(self) -> tuple[Ints, Ints]:
+        order: Ints = np.argsort(self.table.intent, kind="stable")
+        return order, np.searchsorted(self.table.intent[order], np.arange(len(self.side.labels) + 1))
 
     def say(self, row: int, thread: Thread, heard: Heard, filler: Filler, rng: Rng) -> Line:
         """The chosen row with its entities filled in, in words that the guard lets pass."""
