@@ -11,7 +11,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-FIGURES = ("null", "truths", "metamorphic", "collapse", "fitted", "speed", "layers", "journal", "rayrun")
+FIGURES = ("null", "truths", "metamorphic", "collapse", "fitted", "speed", "layers", "journal", "endpoint", "rayrun")
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 

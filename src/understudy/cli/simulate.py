@@ -14,7 +14,7 @@ import typer
 from understudy.cli import options
 from understudy.cli.destinations import file_for
 from understudy.cli.output import Output
-from understudy.errors import IncompleteError, SimulatorError
+from understudy.errors import CorpusError, IncompleteError, JournalError, SimulatorError
 from understudy.rollouts.engines import Engine
 
 if TYPE_CHECKING:
@@ -149,6 +149,8 @@ def run_to_file(
         except IncompleteError as error:
             error.fix = f"{error.fix}; then {again}"
             raise
+        except (CorpusError, JournalError) as error:
+            raise IncompleteError(error.what, why=error.why, fix=f"{error.fix}; then {again}") from error
         except BaseException:
             if is_bare(journal):
                 journal.remove()

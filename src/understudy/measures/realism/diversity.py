@@ -300,7 +300,7 @@ def diversity(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, perm
     statistic, pooled = prepare(*drawn, rng)
     result = two_sample(statistic, pooled, rng=rng, permutations=permutations, two_sided=True)
     parts = len(COMPONENTS)
-    n = counts(real, synthetic)
+    n = counts(*drawn)
     p_values = [*result.p_value[:parts].tolist(), headline_p(result.value[:parts], result.null[:, :parts])]
     adjusted = benjamini_hochberg(p_values[:-1])
     levels = {
