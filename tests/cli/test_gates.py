@@ -100,3 +100,10 @@ def test_a_sign_written_otherwise_is_put_right(text: str, right: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_gate(text)
     assert repr(right) in caught.value.fix
+
+
+def test_a_discriminator_fooled_by_copies_meets_no_gate() -> None:
+    copies = _scored("realism.discriminator.words", 0.04, (0.01, 0.09))
+    result = judge(parse_gate("discriminator.words<=0.65"), [copies])
+    assert not result.met
+    assert "copies" in result.reason

@@ -148,7 +148,8 @@ def judge(gate: Gate, measurements: Sequence[Measurement]) -> GateResult:
     """Hold `gate` against flattened `measurements`.
 
     `<=` looks at the upper end of the interval, `>=` at the lower: a gate is met when the data show it, not when
-    they allow it. An unscored measurement, or one without an interval, does not meet any gate.
+    they allow it. An unscored measurement, or one without an interval, does not meet any gate; nor does a
+    discriminator whose interval lies below one half, since only copies of these very people look like that.
     """
     by_name = {m.name: m for m in measurements}
     found = matching(gate.name, by_name)
@@ -162,6 +163,9 @@ def judge(gate: Gate, measurements: Sequence[Measurement]) -> GateResult:
     if m.interval is None:
         return GateResult(str(gate), False, m.name, None, f"{m.value:.3f} has no interval to be judged on")
     upper = gate.sign.startswith("<")
+    if upper and m.name.startswith("realism.discriminator") and m.interval[1] < 0.5:
+        copied = f"{m.value:.3f}, wholly below .5: closer to these real users than other real users are; copies?"
+        return GateResult(str(gate), False, m.name, m.interval[1], copied)
     end = m.interval[1] if upper else m.interval[0]
     met = {"<=": end <= gate.bound, "<": end < gate.bound, ">=": end >= gate.bound, ">": end > gate.bound}[gate.sign]
     side = "upper" if upper else "lower"
