@@ -98,8 +98,8 @@ class Frustration:
         self._trouble = re.compile(body) if body else None
         self._closes = [re.compile(p) for n in ("thanks", "closing", "acknowledgement") if (p := self._list(n))]
         self._closing_intents = frozenset[int]() if self._closes else _closing_intents(table)
-        self._map, self._low = _fit_replies(table)
-        self._learned = self._learn(turns, body)
+        self._map, self._low, misfits = _fit_replies(table)
+        self._learned = self._learn(turns, body, misfits)
         sessions = int((table.position == 0).sum())
         self.hazard = math.log((sessions + 1) / (len(table.position) - sessions + 1))  # log odds at any one turn
 
@@ -152,16 +152,13 @@ class Frustration:
             [_NO_ROWS, *(rows for rows, seen in zip(self._learned.rows, events, strict=True) if seen)]
         )
 
-    def _learn(self, turns: Turns, trouble: str | None) -> _Learned:
+    def _learn(self, turns: Turns, trouble: str | None, misfits: Bools) -> _Learned:
         t = self._table
         told = t.before_row >= 0
         texts = [turns.texts[k] for k in t.before_row[told].tolist()]
         copies, running = np.zeros((2, len(t.talk)), dtype=np.int64)
         copies[told], running[told] = _count_copies(t.talk[told], texts, t.before[told])
-        misfits, fails = np.zeros(len(t.talk), dtype=bool), np.zeros(len(t.talk), dtype=bool)
-        if self._low is not None:
-            rows = _answered(t)
-            misfits[rows] = _fit(self._map, t.own[rows - 1], t.before[rows - 1], t.before[rows]) < self._low
+        fails = np.zeros(len(t.talk), dtype=bool)
         if trouble:
             import polars as pl
 
@@ -196,16 +193,28 @@ def _answered(table: TurnTable) -> Ints:
     return np.flatnonzero((table.before_row >= 0) & (table.position > 0))
 
 
-def _fit_replies(table: TurnTable) -> tuple[Floats, float | None]:
-    """Where replies to a user's turn point, as a ridge regression, and the fit below which few real replies lie."""
+def _fit_replies(table: TurnTable) -> tuple[Floats, float | None, Bools]:
+    """Where replies to a user's turn point, as a ridge regression; the fit below which few real replies lie; and
+    which those are. Each half of the sessions is judged by what the other half teaches: a new partner's replies
+    have taught nothing either."""
     rows = _answered(table)
+    misfits = np.zeros(len(table.talk), dtype=bool)
     if len(rows) < FEWEST:
-        return np.zeros((0, 0), dtype=np.float32), None
+        return np.zeros((0, 0), dtype=np.float32), None, misfits
     asked, told, replied = table.own[rows - 1], table.before[rows - 1], table.before[rows]
     known = _known(asked, told)
+    half = table.talk[rows] % 2 == 0
+    fit = np.zeros(len(rows))
+    for judged in (half, ~half):
+        fit[judged] = _fit(_ridge(known[~judged], replied[~judged]), asked[judged], told[judged], replied[judged])
+    low = float(np.quantile(fit, MISFITS))
+    misfits[rows] = fit < low
+    return _ridge(known, replied), low, misfits
+
+
+def _ridge(known: Floats, replied: Floats) -> Floats:
     gram = known.T @ known + _RIDGE * np.eye(known.shape[1], dtype=np.float32)
-    weights: Floats = np.linalg.solve(gram, known.T @ replied).astype(np.float32)
-    return weights, float(np.quantile(_fit(weights, asked, told, replied), MISFITS))
+    return np.asarray(np.linalg.solve(gram, known.T @ replied), dtype=np.float32)
 
 
 def _known(asked: Floats, told: Floats) -> Floats:
@@ -215,7 +224,8 @@ def _known(asked: Floats, told: Floats) -> Floats:
 
 def _fit(weights: Floats, asked: Floats, told: Floats, replied: Floats) -> Floats:
     """The cosine between each reply and the reply to be expected."""
-    expected = _known(asked, told) @ weights
+    d = asked.shape[1]
+    expected = asked @ weights[:d] + told @ weights[d : 2 * d] + (asked * told) @ weights[2 * d : -1] + weights[-1]
     length = np.sqrt((expected * expected).sum(axis=1))
     return np.asarray((expected * replied).sum(axis=1) / np.maximum(length, 1e-9))
 
