@@ -27,18 +27,14 @@ from understudy.conversations import (
 from understudy.errors import CorpusError
 
 SUFFIXES = [".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".json.zst", ".csv", ".csv.gz", ".tsv", ".parquet"]
-fixture_free = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+fixture_free = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @fixture_free
 @given(talks=CORPORA)
 @example(talks=[Conversation("a", ())])
-@example(
-    talks=[Conversation("a", (Turn("user", "'=1", "plan", ("x",), {"m": {"deep": [1, None]}}),), meta={"m": 0})]
-)
+@example(talks=[Conversation("a", (Turn("user", "'=1", "plan", ("x",), {"m": {"deep": [1, None]}}),), meta={"m": 0})])
 @example(talks=[Conversation("a", (Turn("user", ""), Turn("user", "")), ending=Ending("limit", ""))])
 def test_round_trip(tmp_path: Path, suffix: str, talks: list[Conversation]) -> None:
     path = tmp_path / f"talks{suffix}"
@@ -47,9 +43,7 @@ def test_round_trip(tmp_path: Path, suffix: str, talks: list[Conversation]) -> N
     assert not reading.problems
     # Through JSON, which knows lists but no tuples; only Parquet drops a null inside meta's objects: not ours.
     assert [msgspec.to_builtins(c) for c in reading.corpus] == [msgspec.to_builtins(c) for c in talks]
-    assert sorted(c.id for c in iter_conversations(path) if isinstance(c, Conversation)) == sorted(
-        c.id for c in talks
-    )
+    assert sorted(c.id for c in iter_conversations(path) if isinstance(c, Conversation)) == sorted(c.id for c in talks)
 
 
 def test_equal_corpora_make_equal_files(tmp_path: Path) -> None:
@@ -118,9 +112,7 @@ def test_refusals_name_the_fix(
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    "path", ["no/such/folder/a.jsonl", "file.txt/a.jsonl", "folder.jsonl", "x" * 300 + ".jsonl"]
-)
+@pytest.mark.parametrize("path", ["no/such/folder/a.jsonl", "file.txt/a.jsonl", "folder.jsonl", "x" * 300 + ".jsonl"])
 def test_impossible_places(tmp_path: Path, path: str) -> None:
     (tmp_path / "file.txt").write_text("x")
     (tmp_path / "folder.jsonl").mkdir()

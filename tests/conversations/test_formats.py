@@ -160,12 +160,8 @@ def test_parquet_of_turns_and_of_conversations(tmp_path: Path) -> None:
         tmp_path / "flat.parquet"
     )
     messages = [{"role": who, "content": what, "name": None} for who, what in HI]
-    pl.DataFrame({"id": ["a"], "messages": [messages], "score": [float("nan")]}).write_parquet(
-        tmp_path / "b.parquet"
-    )
-    pl.DataFrame({"id": ["a"], "conversation_messages": [json.dumps(messages)]}).write_parquet(
-        tmp_path / "c.parquet"
-    )
+    pl.DataFrame({"id": ["a"], "messages": [messages], "score": [float("nan")]}).write_parquet(tmp_path / "b.parquet")
+    pl.DataFrame({"id": ["a"], "conversation_messages": [json.dumps(messages)]}).write_parquet(tmp_path / "c.parquet")
     for name in ("flat", "b", "c"):
         assert said(read_corpus(tmp_path / f"{name}.parquet")) == HI
     assert read_corpus(tmp_path / "b.parquet").corpus[0].turns[0].meta == {}

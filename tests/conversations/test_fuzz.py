@@ -45,11 +45,7 @@ def test_any_bytes(tmp_path: Path, suffix: str, content: bytes, pack: Callable[[
 
 
 CELLS = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.text(max_size=4)
-    | st.sampled_from(["user", "[]", "{}", '[{"a":1}]'])
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4) | st.sampled_from(["user", "[]", "{}", '[{"a":1}]'])
 )
 KEYS = st.sampled_from(
     [

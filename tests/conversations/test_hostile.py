@@ -261,9 +261,7 @@ JSONS = st.recursive(
     ascii_only=st.booleans(),
     spaces=st.sampled_from([(",", ":"), (", ", ": "), (" ,", " :"), (",\n", "\t:")]),
 )
-def test_strict_json_agrees_with_the_standard_library(
-    value: object, ascii_only: bool, spaces: tuple[str, str]
-) -> None:
+def test_strict_json_agrees_with_the_standard_library(value: object, ascii_only: bool, spaces: tuple[str, str]) -> None:
     data = json.dumps(value, ensure_ascii=ascii_only, separators=spaces).encode()
     assert decode_json(data) == (value, False)
 

@@ -37,13 +37,9 @@ def family(rng: np.random.Generator, count: int, copies: int) -> list[Conversati
 def test_the_same_pairs_as_by_brute_force(threshold: float) -> None:
     talks = family(np.random.default_rng(0), 40, 5)
     sets = [shingles(c) for c in talks]
-    exact = {
-        (i, j): len(sets[i] & sets[j]) / len(sets[i] | sets[j]) for i, j in combinations(range(len(talks)), 2)
-    }
+    exact = {(i, j): len(sets[i] & sets[j]) / len(sets[i] | sets[j]) for i, j in combinations(range(len(talks)), 2)}
     wanted = {pair: value for pair, value in exact.items() if value >= threshold}
-    found = {
-        (pair.first, pair.second): pair.jaccard for pair in near_duplicates(Corpus(talks), threshold=threshold)
-    }
+    found = {(pair.first, pair.second): pair.jaccard for pair in near_duplicates(Corpus(talks), threshold=threshold)}
     assert set(found) <= set(wanted)
     assert len(found) >= 0.97 * len(wanted) > 20
     assert all(found[pair] == pytest.approx(wanted[pair]) for pair in found)

@@ -47,9 +47,7 @@ def fates(parts: tuple[Corpus, ...]) -> dict[str, int]:
     fractions=st.sampled_from([(0.5, 0.5), (0.7, 0.2, 0.1)]),
     shuffle=st.randoms(),
 )
-def test_split(
-    talks: list[Conversation], seed: int, by_topic: bool, fractions: tuple[float, ...], shuffle
-) -> None:
+def test_split(talks: list[Conversation], seed: int, by_topic: bool, fractions: tuple[float, ...], shuffle) -> None:
     if units(talks) < len(fractions):
         with pytest.raises(CorpusError, match="cannot make"):
             split_corpus(Corpus(talks), fractions, seed=seed, by_topic=by_topic)
@@ -108,9 +106,7 @@ def test_near_duplicates_pull_their_users_together_unless_told() -> None:
     talks = [talk("a", LONG[0], user="u1"), talk("b", LONG[0] + " bye", user="u2"), talk("c", LONG[1], user="u3")]
     for seed in range(10):
         assert len(set(map(fates(split_corpus(Corpus(talks), (0.5, 0.5), seed=seed)).get, "ab"))) == 1
-    apart = [
-        fates(split_corpus(Corpus(talks), (0.5, 0.5), seed=s, merge_near_duplicates=False)) for s in range(20)
-    ]
+    apart = [fates(split_corpus(Corpus(talks), (0.5, 0.5), seed=s, merge_near_duplicates=False)) for s in range(20)]
     assert any(fate["a"] != fate["b"] for fate in apart)
 
 

@@ -44,9 +44,7 @@ def test_null_rejects_five_percent_with_user_habits():
 
 def test_a_planted_word_is_found_and_named_with_examples():
     rng = np.random.default_rng(1)
-    m = discriminator(
-        people(rng, "r"), people(rng, "s", change=lambda t: t + " certainly"), rng=rng, permutations=99
-    )
+    m = discriminator(people(rng, "r"), people(rng, "s", change=lambda t: t + " certainly"), rng=rng, permutations=99)
     words = parts(m)["words"]
     assert words.value > 0.9
     assert words.p_value == 0.01
@@ -73,10 +71,7 @@ def test_unspaced_scripts_are_read_by_character():
 
     def side(prefix, extra):
         return Corpus(
-            [
-                Conversation(f"{prefix}{i}", (Turn("user", "".join(rng.choice(letters, 12)) + extra),))
-                for i in range(60)
-            ]
+            [Conversation(f"{prefix}{i}", (Turn("user", "".join(rng.choice(letters, 12)) + extra),)) for i in range(60)]
         )
 
     m = discriminator(side("r", ""), side("s", "吧"), rng=rng, permutations=99)

@@ -13,9 +13,7 @@ from understudy.testing.simulators import check_partner
 
 def echo(history):
     heard = [turn.text for turn in history if turn.role == "user"]
-    return PartnerTurn(
-        f"{len(heard)}: {heard[-1] if heard else 'hello'}. Tell me more!", ("inform",), meta={"own": 1}
-    )
+    return PartnerTurn(f"{len(heard)}: {heard[-1] if heard else 'hello'}. Tell me more!", ("inform",), meta={"own": 1})
 
 
 def dialogue(rounds):

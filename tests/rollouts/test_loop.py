@@ -165,9 +165,7 @@ def test_exceptions_are_recorded_with_whom_they_belong_to():
     assert len(done.conversation.turns) == 1
     assert talk(raising(KeyError("x")), answers("hi")).fault.reason == "user: raised: KeyError: 'x'"
     assert talk(says("hi"), raising(MemoryError())).fault.by == "environment"
-    assert (
-        talk(says("hi"), raising(FaultError("environment", "unreachable", "no route"))).fault.by == "environment"
-    )
+    assert talk(says("hi"), raising(FaultError("environment", "unreachable", "no route"))).fault.by == "environment"
     ours = talk(says("hi"), raising(SimulatorError("no voice", why="because", fix="this")))
     assert ours.fault.message == "SimulatorError: no voice"
     assert talk(says("hi"), raising(asyncio.CancelledError())).fault.kind == "raised"

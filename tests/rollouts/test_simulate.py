@@ -123,9 +123,7 @@ def test_a_population_that_cannot_draw_is_a_fault_of_the_users():
 
 def test_progress_tells_how_far_it_is():
     seen = []
-    simulate(
-        People(leaves_after(1)), System(answers("hi")), n=3, seed=1, on_progress=lambda *step: seen.append(step)
-    )
+    simulate(People(leaves_after(1)), System(answers("hi")), n=3, seed=1, on_progress=lambda *step: seen.append(step))
     assert seen == [("simulate", 1, 3), ("simulate", 2, 3), ("simulate", 3, 3)]
 
 
@@ -152,9 +150,7 @@ def test_it_works_where_an_event_loop_runs_already():
 
 
 def test_a_plain_function_that_hangs_is_left_behind():
-    result = simulate(
-        People(leaves_after(1)), function_partner(hanging_partner), n=2, seed=1, reply_timeout_s=0.05
-    )
+    result = simulate(People(leaves_after(1)), function_partner(hanging_partner), n=2, seed=1, reply_timeout_s=0.05)
     assert result.counts.failed == {"partner: timeout": 2}
 
 
@@ -179,9 +175,7 @@ def test_a_worker_that_dies_is_told_and_not_waited_for():
 def test_what_a_worker_cannot_open_is_told_as_here(tmp_path):
     for workers in (1, 2):
         with pytest.raises((UsageError, SimulatorError), match="names no simulated users"):
-            simulate(
-                str(tmp_path / "nowhere"), "tests.rollouts.speakers:plain_partner", n=4, seed=1, workers=workers
-            )
+            simulate(str(tmp_path / "nowhere"), "tests.rollouts.speakers:plain_partner", n=4, seed=1, workers=workers)
 
 
 @pytest.mark.parametrize(

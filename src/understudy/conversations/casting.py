@@ -115,9 +115,7 @@ def _guess(names: list[str], roles: Mapping[str, Role]) -> str:
     return f"no speaker's name says who the user is: {which} taken as the user (--user-role names another)"
 
 
-_LABELS = frozenset(
-    {"speaker", "person", "participant", "p", "s", "a", "b", "agent", "user", "spk", "party", "worker"}
-)
+_LABELS = frozenset({"speaker", "person", "participant", "p", "s", "a", "b", "agent", "user", "spk", "party", "worker"})
 
 
 def _turns(lines: Iterable[Line], cast: _Cast) -> tuple[tuple[Turn, ...], dict[str, Any]]:

@@ -37,6 +37,4 @@ def normalised(corpus: Corpus) -> Corpus:
     def clean(turn: Turn) -> Turn:
         return msgspec.structs.replace(turn, text=normalise_surface(turn.text))
 
-    return Corpus(
-        [msgspec.structs.replace(talk, turns=tuple(map(clean, talk.turns))) for talk in corpus], corpus.card
-    )
+    return Corpus([msgspec.structs.replace(talk, turns=tuple(map(clean, talk.turns))) for talk in corpus], corpus.card)

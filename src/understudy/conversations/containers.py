@@ -252,9 +252,7 @@ def _parquet_rows(path: Path, max_bytes: int) -> Iterator[Row]:
 def plain(value: Any) -> Any:
     """`value` as JSON knows it: nulls inside structs left out, dates and numbers of other kinds as text."""
     if isinstance(value, dict):
-        return {
-            str(key): item if type(item) is str else plain(item) for key, item in value.items() if item is not None
-        }
+        return {str(key): item if type(item) is str else plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if value is None or isinstance(value, (str, int, bool)):

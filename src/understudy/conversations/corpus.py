@@ -96,9 +96,7 @@ class Corpus(Sequence[Conversation]):
     @cached_property
     def unit_ids(self) -> npt.NDArray[np.str_]:
         """The unit of analysis of each conversation: its user where known, else the conversation itself."""
-        return np.array(
-            [f"c:{c.id}" if c.user_id is None else c.user_id for c in self.conversations], dtype=np.str_
-        )
+        return np.array([f"c:{c.id}" if c.user_id is None else c.user_id for c in self.conversations], dtype=np.str_)
 
     @cached_property
     def topics(self) -> tuple[str | None, ...]:

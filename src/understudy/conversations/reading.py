@@ -307,9 +307,7 @@ def _no_collection() -> Iterator[None]:
 
 def _nothing(path: str, problems: list[RowProblem]) -> CorpusError:
     if not problems:
-        return CorpusError(
-            f"{path} is empty", why="it holds no conversation", fix="give a file with conversations"
-        )
+        return CorpusError(f"{path} is empty", why="it holds no conversation", fix="give a file with conversations")
     first = "; ".join(str(problem) for problem in problems[:3])
     return CorpusError(
         f"no conversation in {path} could be read ({len(problems):,} broken rows)",

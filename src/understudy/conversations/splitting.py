@@ -119,9 +119,7 @@ def _crossing(names: list[str | None], side: npt.NDArray[np.int64]) -> list[tupl
     return list(found.values())
 
 
-def _assign(
-    corpus: Corpus, fractions: list[float], seed: int, by_topic: bool, merge: bool
-) -> npt.NDArray[np.int64]:
+def _assign(corpus: Corpus, fractions: list[float], seed: int, by_topic: bool, merge: bool) -> npt.NDArray[np.int64]:
     units = _units(corpus, merge)
     if len(units) < len(fractions):
         users = corpus.has_users

@@ -85,9 +85,7 @@ def _open_base(base: str, seed: int) -> Partner:
             fix="wrap the model in a function and give module:function, or use fitted:REAL",
         )
     if base and Path(base).exists():
-        raise UsageError(
-            f"partner {base!r} is a path without a scheme", why=_WHAT, fix=f"did you mean fitted:{base}?"
-        )
+        raise UsageError(f"partner {base!r} is a path without a scheme", why=_WHAT, fix=f"did you mean fitted:{base}?")
     near = difflib.get_close_matches(scheme, ["fitted"], n=1) if colon else []
     if _IMPORT_PATH.fullmatch(base) and not (near and importlib.util.find_spec(scheme) is None):
         return _import(base)

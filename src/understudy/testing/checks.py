@@ -53,9 +53,7 @@ def failures(checks: Iterator[Check]) -> dict[str, str]:
             text = "; ".join(line.strip() for line in str(error).splitlines()).replace(
                 "; the contract: ", " (the contract: "
             )
-            seen[check.name] = f"{type(error).__name__}: {text}" + (
-                ")" if isinstance(error, ConformanceError) else ""
-            )
+            seen[check.name] = f"{type(error).__name__}: {text}" + (")" if isinstance(error, ConformanceError) else "")
     return seen
 
 

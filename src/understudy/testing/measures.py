@@ -31,9 +31,7 @@ _ANSWERED = ("Which day would you like?", "There are two of them.", "It costs 20
 _CHINESE = {"a": "你", "e": "好", "i": "我", "o": "想", "t": "去", "n": "看", "s": "电", "r": "影"}
 
 
-def example_corpora(
-    *, users: int = 30, sessions: int = 2, seed: int = 0, alike: bool = False
-) -> tuple[Corpus, Corpus]:
+def example_corpora(*, users: int = 30, sessions: int = 2, seed: int = 0, alike: bool = False) -> tuple[Corpus, Corpus]:
     """A `real` and a `synthetic` corpus of `users * sessions` talks; synthetic users hedge only if `alike`.
 
     >>> real, synthetic = example_corpora(users=3)
@@ -54,9 +52,7 @@ def _corpus(side: str, users: int, sessions: int, seed: int, *, hedges: bool) ->
             turns = []
             for _ in range(int(rng.integers(2, 6))):
                 soft = _pick(_SOFT, rng) if hedges else ""
-                turns.append(
-                    Turn("user", f"{soft}{_pick(_ASKED, rng)} {_pick(_TAILS, rng)}".strip(), acts=("inform",))
-                )
+                turns.append(Turn("user", f"{soft}{_pick(_ASKED, rng)} {_pick(_TAILS, rng)}".strip(), acts=("inform",)))
                 turns.append(Turn("assistant", _pick(_ANSWERED, rng), acts=("request",)))
             topic = ("food", "travel")[session % 2]
             talks.append(Conversation(f"{side}-{user}-{session}", tuple(turns), f"{side}-u{user}", topic))
@@ -67,9 +63,7 @@ def _pick(bank: Sequence[str], rng: np.random.Generator) -> str:
     return bank[int(rng.integers(len(bank)))]
 
 
-def check_measure(
-    measure: Measure, *, real: Corpus | None = None, synthetic: Corpus | None = None
-) -> Iterator[Check]:
+def check_measure(measure: Measure, *, real: Corpus | None = None, synthetic: Corpus | None = None) -> Iterator[Check]:
     """The contract of a two-corpus measure declared by `@measure`, as named checks.
 
     A measure that needs more than the example corpora hold (two users, labels, other languages) is given its own

@@ -57,9 +57,7 @@ def example_profile(*, opens: bool = True) -> Profile:
     )
 
 
-def example_history(
-    rounds: int, *, opens: bool = True, says: str = "Which area would you like?"
-) -> tuple[Turn, ...]:
+def example_history(rounds: int, *, opens: bool = True, says: str = "Which area would you like?") -> tuple[Turn, ...]:
     """`rounds` exchanges between a user and an assistant, to be answered by the user if it opens."""
     pair = (Turn("user", "A hotel please."), Turn("assistant", says))
     return (pair if opens else pair[::-1]) * rounds

@@ -161,9 +161,7 @@ def lint_population(
     (False, {'persona.style.words': 1.0})
     """
     if not len(corpus):
-        raise UsageError(
-            "an empty corpus", why="there is nothing to derive profiles from", fix="give conversations"
-        )
+        raise UsageError("an empty corpus", why="there is nothing to derive profiles from", fix="give conversations")
     whole = list(derive(corpus))
     if len(whole) != len(corpus):
         raise UsageError(
@@ -176,9 +174,7 @@ def lint_population(
     return LookaheadReport(len(rows), tuple(leaks))
 
 
-def _differences(
-    corpus: Corpus, derive: Derive, full: Profile, row: int, keep_meta: Sequence[str]
-) -> Iterator[Leak]:
+def _differences(corpus: Corpus, derive: Derive, full: Profile, row: int, keep_meta: Sequence[str]) -> Iterator[Leak]:
     talks = list(corpus)
     name = talks[row].id
     talks[row] = before_first_turn(talks[row], keep_meta=keep_meta)

@@ -100,9 +100,7 @@ def _goals_in(path: Path) -> list[Goal] | None:
     goal_keys = set(Goal.__struct_fields__)
     if not rows or not all(isinstance(row, dict) and row and set(row) <= goal_keys for row in rows):
         if rows and isinstance(rows[0], dict) and goal_keys & set(rows[0]) and not set(rows[0]) & {*_CORPUS_KEYS}:
-            number = next(
-                (n for n, r in enumerate(rows, 1) if not isinstance(r, dict) or not set(r) <= goal_keys), 1
-            )
+            number = next((n for n, r in enumerate(rows, 1) if not isinstance(r, dict) or not set(r) <= goal_keys), 1)
             raise _bad_goal(path, number, f"its keys are not among {', '.join(sorted(goal_keys))}")
         return None
     goals = []

@@ -90,9 +90,7 @@ def parse(key: str, rows: list[Mapping[str, Any]], tables: Tables) -> Draft:
         person = str(row.get("speaker", row.get("user")))
         said = row.get("meta") if isinstance(row.get("meta"), dict) else {}
         about = _meta(tables.speakers.get(person))
-        stated = next(
-            (m["role"] for m in (said or {}, about) if isinstance(m.get("role"), str) and m["role"]), None
-        )
+        stated = next((m["role"] for m in (said or {}, about) if isinstance(m.get("role"), str) and m["role"]), None)
         name = stated or person
         people.setdefault(name, person)
         acts = (said or {}).get("act")

@@ -59,15 +59,11 @@ class Columns:
 
         self.speaker: str | None = pick(_SPEAKER)
         self.text: str | None = pick(_TEXT)
-        self.conversation: str | None = pick(
-            [a for a in _CONVERSATION if back.get(a) not in (self.speaker, self.text)]
-        )
+        self.conversation: str | None = pick([a for a in _CONVERSATION if back.get(a) not in (self.speaker, self.text)])
         self.position: str | None = pick(_POSITION)
 
         taken = (self.speaker, self.text, self.conversation, self.position)
-        self.extra = tuple(
-            (name, plain, plain in _SHARED) for name, plain in self.plain.items() if name not in taken
-        )
+        self.extra = tuple((name, plain, plain in _SHARED) for name, plain in self.plain.items() if name not in taken)
 
     @property
     def usable(self) -> bool:

@@ -15,9 +15,7 @@ def matches(row: Mapping[str, Any]) -> bool:
     turns = row.get("conversations")
     if isinstance(turns, str):
         return turns.lstrip()[:1] == "["
-    return isinstance(turns, list) and (
-        not turns or (isinstance(turns[0], dict) and bool(turns[0].keys() & _ROLES))
-    )
+    return isinstance(turns, list) and (not turns or (isinstance(turns[0], dict) and bool(turns[0].keys() & _ROLES)))
 
 
 _ROLES = {"from", "role"}
@@ -25,7 +23,5 @@ _ROLES = {"from", "role"}
 
 def parse(row: Mapping[str, Any]) -> Draft:
     """The draft of a row."""
-    lines = lines_from(
-        turn_list(row["conversations"], "conversations"), ("from", "role"), ("value", "content", "text")
-    )
+    lines = lines_from(turn_list(row["conversations"], "conversations"), ("from", "role"), ("value", "content", "text"))
     return draft_from(row, lines, "conversations")
