@@ -11,7 +11,19 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-FIGURES = ("null", "truths", "metamorphic", "collapse", "fitted", "speed", "layers", "journal", "endpoint", "rayrun")
+FIGURES = (
+    "null",
+    "truths",
+    "metamorphic",
+    "collapse",
+    "fitted",
+    "fluency",
+    "speed",
+    "layers",
+    "journal",
+    "endpoint",
+    "rayrun",
+)
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 
