@@ -90,11 +90,12 @@ def pair_table(results: list[dict[str, Any]]) -> str:
             and m.get("value") is not None
             and (m.get("adjusted_p") or 1) <= 0.05
         ]
-        gaps.sort(key=lambda m: -abs((m.get("evidence") or {}).get("distance", 0) or 0))
+        gaps.sort(key=lambda m: -m["evidence"]["total_variation"])
+        shown = [m for m in gaps if not m["name"].endswith("n_chars")][:5]
+        shown += [m for m in gaps if m["name"].endswith(".hedges") and m not in shown]
         worst = ", ".join(
             f"{m['name'].rsplit('.', 1)[1]} {m['evidence']['synthetic']:.2f} vs {m['evidence']['real']:.2f}"
-            for m in gaps[:4]
-            if "real" in (m.get("evidence") or {})
+            for m in shown
         )
         for part in ("words", "all"):
             m = by_name[f"realism.discriminator.{part}"]
