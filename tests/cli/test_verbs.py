@@ -88,7 +88,7 @@ def test_the_same_seed_gives_the_same_file_whatever_the_placement(folder: Path, 
 
 def test_audit_writes_the_report_it_prints(folder: Path, tmp_path: Path, capsys) -> None:
     audit = ["audit", folder / "syn.jsonl", "--real", folder / "real.jsonl", "--permutations", "199"]
-    ran = run(capsys, *audit, "--out", tmp_path / "report", "--gate", "discriminator.words<=1.5", "--json", "--quiet")
+    ran = run(capsys, *audit, "--out", tmp_path / "report", "--gate", "messiness<=1.5", "--json", "--quiet")
     printed, written = json.loads(ran.out), json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
     assert ran.code == Exit.OK
     assert printed.pop("gates")[0]["met"] is True
