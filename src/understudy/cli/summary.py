@@ -19,6 +19,7 @@ TOO_CLOSE = "Closer to the real users than other real users are: were the users 
 
 def show_report(report: Report, output: Output) -> None:
     """The table of headline measurements, then a sentence a question; the findings in full are in the report."""
+    from understudy.reports.findings import too_close
     from understudy.reports.verdicts import QUESTIONS
 
     columns = ["", "value", "95 % interval", "real vs real", "other real", "adjusted p"]
@@ -29,7 +30,7 @@ def show_report(report: Report, output: Output) -> None:
             continue
         heads = [m for m in report.headlines if m.spec.question == question]
         output.line(f"{QUESTIONS[question]} {_in_short(verdict, heads)}", VERDICT_STYLES.get(verdict.status, "bold"))
-    if _too_close(report.headlines):
+    if any(too_close(m) for m in report.headlines):
         output.line(TOO_CLOSE, "bold red")
 
 
@@ -49,12 +50,6 @@ def _in_short(verdict: Verdict, heads: Sequence[Measurement]) -> str:
     least = None if judge is None else evidence_number(judge, "detectable_auc")
     seen = "" if least is None else f" (an AUC of {number(least, 2)} or more would mostly be found)"
     return f"Not told apart at {sizes} conversations{seen}; that is not proof that they are alike."
-
-
-def _too_close(heads: Sequence[Measurement]) -> bool:
-    """Whether the discriminator does worse than guessing beyond chance: two samples of people would not."""
-    judge = next((m for m in heads if m.name == "realism.discriminator"), None)
-    return judge is not None and judge.interval is not None and judge.interval[1] < 0.5
 
 
 def _row(m: Measurement) -> list[str]:
