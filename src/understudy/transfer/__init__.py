@@ -1,0 +1,3 @@
+"""Does what is learned on synthetic users work on real ones? Tasks, training arms and what is measured of them."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The built-in tasks, one a file."""
+
+from __future__ import annotations
