@@ -7,6 +7,7 @@ import pytest
 from understudy.cli.gates import Gate, check_names, judge, parse_gate
 from understudy.errors import UsageError
 from understudy.measures.measurement import Measurement, MeasureSpec
+from understudy.reports.findings import too_close
 
 SPEC = MeasureSpec("realism.discriminator", "real", "?", "AUC", (0.0, 1.0), "match", "arXiv:1610.06545")
 
@@ -100,6 +101,15 @@ def test_a_sign_written_otherwise_is_put_right(text: str, right: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_gate(text)
     assert repr(right) in caught.value.fix
+
+
+@pytest.mark.parametrize("name", ["realism.discriminator", "realism.discriminator.words"])
+def test_the_rule_for_copies_is_the_reports(name: str) -> None:
+    close, beside = _scored(name, 0.04, (0.01, 0.09)), _scored("realism.discriminators", 0.04, (0.01, 0.09))
+    assert too_close(close)
+    assert not judge(Gate(name, "<=", 0.65), [close]).met
+    assert not too_close(beside)
+    assert judge(Gate(beside.name, "<=", 0.65), [beside]).met
 
 
 def test_a_discriminator_fooled_by_copies_meets_no_gate() -> None:

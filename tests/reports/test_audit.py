@@ -36,6 +36,16 @@ def test_a_part_is_never_claimed_before_its_measure():
     assert [p.adjusted_p for p in adjusted[0].parts] == [0.2, 0.6]
 
 
+def test_what_is_asked_besides_leaves_the_headline_tests_as_they_are():
+    asked = [made("a", 0.01), made("b", 0.03)]
+    alone = [m.adjusted_p for m in adjust(asked)]
+    train = msgspec.structs.replace(SPEC, question="train")
+    besides = [msgspec.structs.replace(made(name, p), spec=train) for name, p in (("t.u", 0.02), ("t.v", 0.04))]
+    together = adjust([*asked, *besides])
+    assert [m.adjusted_p for m in together[:2]] == alone == [0.02, 0.03]
+    assert [m.adjusted_p for m in together[2:]] == [0.04, 0.04]
+
+
 def test_untested_measures_are_left_out_of_the_family():
     silent = msgspec.structs.replace(made("a", 0.5), p_value=None)
     adjusted = adjust([silent, made("b", 0.04)])

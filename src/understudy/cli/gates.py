@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from understudy.errors import UsageError
 from understudy.measures.measurement import Measurement
+from understudy.reports.findings import too_close
 
 _SYNTAX = re.compile(
     r"\s*(?P<name>[a-z][\w.:-]*)\s*(?P<sign><=|>=|<|>)\s*(?P<bound>[-+]?[\d.]+(?:e[-+]?\d+)?)\s*", re.I
@@ -163,7 +164,7 @@ def judge(gate: Gate, measurements: Sequence[Measurement]) -> GateResult:
     if m.interval is None:
         return GateResult(str(gate), False, m.name, None, f"{m.value:.3f} has no interval to be judged on")
     upper = gate.sign.startswith("<")
-    if upper and m.name.startswith("realism.discriminator") and m.interval[1] < 0.5:
+    if upper and too_close(m):
         copied = f"{m.value:.3f}, wholly below .5: closer to these real users than other real users are; copies?"
         return GateResult(str(gate), False, m.name, m.interval[1], copied)
     end = m.interval[1] if upper else m.interval[0]

@@ -64,15 +64,17 @@ def with_ceiling(measurement: Measurement, other: Measurement, note: str) -> Mea
 
 
 def adjust(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """Holm over the measures; within a measure Benjamini-Hochberg over its parts, never below the measure itself.
+    """Holm over the measures of a question; within one Benjamini-Hochberg over its parts, never below the measure.
 
-    A part is thereby claimed only where its measure is: under the global null the whole report's chance of any
-    false claim is that of the Holm family, at most the level. Benjamini & Bogomolov (2014),
+    Each question is a family of its own: what is asked besides leaves the headline tests of another as they are.
+    A part is thereby claimed only where its measure is: under the global null the chance of any false claim about
+    a question is that of its Holm family, at most the level. Benjamini & Bogomolov (2014),
     doi:10.1111/rssb.12028, for families tested only when selected.
     """
-    tested = [m for m in measurements if m.p_value is not None]
-    adjusted = holm([m.p_value for m in tested if m.p_value is not None])
-    by_name = {m.name: p for m, p in zip(tested, adjusted, strict=True)}
+    by_name: dict[str, float] = {}
+    for question in dict.fromkeys(m.spec.question for m in measurements):
+        family = {m.name: m.p_value for m in measurements if m.spec.question == question and m.p_value is not None}
+        by_name |= zip(family, holm(list(family.values())), strict=True)
 
     def parts_of(m: Measurement, gate: float) -> tuple[Measurement, ...]:
         p_values = [p.p_value for p in m.parts if p.p_value is not None]

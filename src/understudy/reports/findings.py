@@ -123,8 +123,11 @@ def finding(m: Measurement, parts: Sequence[Measurement], few: TooFew | None = N
 
 
 def too_close(m: Measurement) -> bool:
-    """Whether a discriminator does worse than guessing, beyond chance: two samples of people would not."""
-    return m.name == "realism.discriminator" and m.interval is not None and m.interval[1] < 0.5
+    """Whether a discriminator, whole or on one set of features, does worse than guessing, beyond chance.
+
+    Two samples of people would not: only copies of these very people look like that.
+    """
+    return m.name.split(".")[:2] == ["realism", "discriminator"] and m.interval is not None and m.interval[1] < 0.5
 
 
 def closer(m: Measurement) -> str:
