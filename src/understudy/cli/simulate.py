@@ -32,7 +32,7 @@ Users = Annotated[
 Partner = Annotated[
     str,
     typer.Option(
-        "--partner", metavar="PARTNER", help="fitted:REAL or module:function; behind it +bad, +rude or +slow."
+        "--partner", metavar="PARTNER", help="fitted:REAL or module:function; behind it an arm such as +bad or +slow."
     ),
 ]
 Count = Annotated[int, typer.Option("-n", "--conversations", min=1, metavar="N", help="How many conversations.")]
