@@ -1,14 +1,12 @@
-"""Opening PARTNER as the command line names it: `fitted:REAL`, `module:function`, and arms behind it."""
+"""Opening PARTNER as the command line names it: `fitted:REAL`, a model, `module:function`, and arms behind it."""
 
 from __future__ import annotations
 
 import asyncio
 import difflib
-import importlib
 import importlib.util
 import inspect
 import re
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,23 +14,35 @@ from typing import Any
 
 from understudy.conversations import Turn
 from understudy.errors import CorpusError, UsageError
+from understudy.models.model import LanguageModel
+from understudy.models.opening import open_model
+from understudy.models.reasoning import Noted, ReasoningApart
 from understudy.rollouts.arms import ARMS, with_arm
+from understudy.rollouts.importing import import_object, is_import_path
+from understudy.rollouts.model_partner import ModelPartner
 from understudy.rollouts.partner import Partner, PartnerSession, PartnerTurn
 
 Function = Callable[[Sequence[Turn]], Any]
-_IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _ARM_TAIL = re.compile(r"\+([a-z]+)$")
-_WHAT = "a partner is fitted:REAL or module:function, with +bad, +rude or +slow behind it"
+_WHAT = "a partner is fitted:REAL or module:function, with an arm (+good, +bad, +rude, +slow, +hallucinating) behind it"
 
 
-def open_partner(uri: str, *, seed: int = 0) -> Partner:
+def open_partner(
+    uri: str,
+    *,
+    seed: int = 0,
+    models: Callable[[str], LanguageModel] = open_model,
+    system: str | None = None,
+) -> Partner:
     """The partner that `uri` names.
 
     - `fitted:REAL`: the embedded engine fitted to the assistant turns of the corpus REAL with `seed`, or a
       folder made by `understudy fit`;
+    - `openai:MODEL[@URL]`, `hf:NAME_OR_PATH`, `scripted:FILE`: a language model, opened by `models` (which has its
+      key, policies and budget), told `system` (see `ModelPartner`); its reasoning is kept beside its turns;
     - `module:function`: `function(history) -> str`, plain or async, or an object with `start(topic=...,
       seed=...)`, imported from the path of Python or from the working folder;
-    - behind either, the arms `+bad`, `+rude`, `+slow`, applied from left to right.
+    - behind any of them, the arms `+good`, `+bad`, `+rude`, `+slow`, `+hallucinating`, applied from left to right.
 
     Raises `UsageError` (with the nearest name) where there is no such partner, `CorpusError` where REAL cannot
     be read.
@@ -44,7 +54,11 @@ def open_partner(uri: str, *, seed: int = 0) -> Partner:
       fix: give module:function as in `from module import function`
     """
     base, arms = split_arms(uri)
-    partner = _open_base(base, seed)
+    scheme = base.partition(":")[0]
+    if scheme in _MODELS:
+        partner: Partner = Noted(ModelPartner(ReasoningApart(models(base)), system=system))
+    else:
+        partner = _open_base(base, seed)
     for arm in arms:
         partner = with_arm(partner, arm)
     return partner
@@ -78,16 +92,10 @@ def _open_base(base: str, seed: int) -> Partner:
     scheme, colon, rest = base.partition(":")
     if colon and scheme == "fitted":
         return _open_fitted(rest, seed)
-    if colon and scheme in ("openai", "hf", "scripted"):
-        raise UsageError(
-            f"partner {base!r}: {scheme}: partners are not available in this version",
-            why="this version runs without a language model",
-            fix="wrap the model in a function and give module:function, or use fitted:REAL",
-        )
     if base and Path(base).exists():
         raise UsageError(f"partner {base!r} is a path without a scheme", why=_WHAT, fix=f"did you mean fitted:{base}?")
-    near = difflib.get_close_matches(scheme, ["fitted"], n=1) if colon else []
-    if _IMPORT_PATH.fullmatch(base) and not (near and importlib.util.find_spec(scheme) is None):
+    near = difflib.get_close_matches(scheme, ["fitted", *_MODELS], n=1) if colon else []
+    if is_import_path(base) and not (near and importlib.util.find_spec(scheme) is None):
         return _import(base)
     hint = f"; did you mean '{near[0]}:'?" if near else ""
     raise UsageError(f"there is no partner {base!r}", why=_WHAT + hint, fix="give, for example, fitted:real.jsonl")
@@ -118,19 +126,12 @@ def is_population(path: str) -> bool:
 
 
 def _import(path: str) -> Partner:
-    name, _, attribute = path.partition(":")
-    module = _module(name, path)
-    found: Any = module
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            near = difflib.get_close_matches(part, [n for n in dir(found) if not n.startswith("_")], n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise UsageError(
-                f"partner {path!r}: module {name} has no {part!r}",
-                why=f"it would be called for every reply{hint}",
-                fix="give module:function as in `from module import function`",
-            )
-        found = getattr(found, part)
+    found = import_object(
+        path,
+        what="partner",
+        used="called for every reply",
+        give="module:function as in `from module import function`",
+    )
     if isinstance(found, type) and hasattr(found, "start"):
         found = found()
     if hasattr(found, "start"):
@@ -142,32 +143,6 @@ def _import(path: str) -> Partner:
             fix="point to a function(history) -> str, or to an object with start(topic=..., seed=...)",
         )
     return function_partner(found, identity=path)
-
-
-def _module(name: str, path: str) -> Any:
-    here = str(Path.cwd())
-    added = here not in sys.path and "" not in sys.path
-    if added:  # A script beside the data is the usual home of a partner; `python -m` looks there as well.
-        sys.path.insert(0, here)
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        missing = error.name or name
-        whose = "it" if missing == name or name.startswith(missing + ".") else f"{missing!r}, which it imports,"
-        raise UsageError(
-            f"partner {path!r}: no module named {missing!r}",
-            why=f"{whose} was not found in {here} nor on the path of Python",
-            fix="check the spelling, run from the folder that holds it, or install it",
-        ) from error
-    except Exception as error:
-        raise UsageError(
-            f"partner {path!r}: importing {name} failed: {type(error).__name__}: {error}",
-            why="the partner's own code raised while it was loaded",
-            fix=f"mend it until `python -c 'import {name}'` works",
-        ) from error
-    finally:
-        if added and here in sys.path:
-            sys.path.remove(here)
 
 
 class _Named:
