@@ -1,0 +1,233 @@
+"""Arms: the same learner trained on nothing, on real and on synthetic conversations, scored on real held-out ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from understudy.conversations import Corpus
+from understudy.errors import MeasureError, UsageError
+from understudy.seeds import derive_seed, stream
+from understudy.transfer.matching_arms import Matching, Pool, match
+from understudy.transfer.task import Examples, Floats, Ints, Task
+
+BASELINE = "baseline"
+IN_DOMAIN = "in_domain"
+REDRAWS = 8
+FEWEST_REDRAWS = 5
+RESAMPLES = 9999
+
+Means = Mapping[str, Floats]
+# Arm -> its mean score in each resample, to one number a resample.
+Statistic = Callable[[Means], Floats]
+OnProgress = Callable[[str, int, int], None]
+
+
+class ArmScores(NamedTuple):
+    """What each arm got on each test example.
+
+    `units` (n,) numbers the unit of each test example. `scores` gives an (redraws, n) array for each arm:
+    `baseline`, `in_domain`, and one for each synthetic corpus. `share` is the part of its pool that one redraw of an
+    arm takes. `size` is the number of examples in a training set.
+    """
+
+    task: str
+    metric: str
+    units: Ints
+    scores: Mapping[str, Floats]
+    size: int
+    share: Mapping[str, float]
+    matching: Matching
+
+
+class Estimated(NamedTuple):
+    """A number with its interval, and its value in each resample."""
+
+    value: float
+    low: float
+    high: float
+    replicates: Floats
+
+
+class Arms(NamedTuple):
+    """Training pools and a test set, made comparable; `training_set` draws from them."""
+
+    task: Task
+    test: Examples
+    pools: Mapping[str, Pool]
+    matching: Matching
+    seed: int
+
+    def training_set(self, arm: str, redraw: int, size: int | None = None) -> Examples:
+        """The training set of `arm` in a redraw: whole units in random order; a smaller size is part of a larger."""
+        pool = self.pools[arm]
+        largest = int(pool.quotas.sum())
+        return pool.draw(largest if size is None else min(size, largest), stream(self.seed, "arm", arm, redraw))
+
+    def score(self, training: Examples, *, redraw: int) -> Floats:
+        """Train on `training` and score every test example."""
+        predictor = self.task.fit(training, seed=derive_seed(self.seed, "fit", redraw))
+        return self.task.score(predictor, self.test)
+
+
+def prepare_arms(
+    task: Task,
+    real_train: Corpus,
+    real_test: Corpus,
+    synthetic: Mapping[str, Corpus],
+    *,
+    seed: int,
+    size: int | None = None,
+) -> Arms:
+    """The examples of all corpora under one label space, class balance and size.
+
+    Raises `UsageError` where a user is in both real parts or an arm takes a reserved name, `MeasureError` where
+    nothing comparable is left.
+    """
+    crossing = set(real_train.unit_ids.tolist()) & set(real_test.unit_ids.tolist())
+    if crossing:
+        raise UsageError(
+            f"{len(crossing):,} user(s) or conversation(s) are in both the real training and the real test part",
+            why="what is learned in one part would be known in the other",
+            fix="divide them with `understudy split`",
+        )
+    if taken := {BASELINE, IN_DOMAIN} & set(synthetic):
+        raise UsageError(
+            f"an arm cannot be called {taken.pop()!r}", why="that is one of the real arms", fix="rename the file"
+        )
+    corpora = {IN_DOMAIN: real_train, **synthetic}
+    pools = {name: task.examples(corpus) for name, corpus in corpora.items()}
+    arms, test, matching = match(
+        pools, task.examples(real_test), labelled=task.labelled, size=size, needs=getattr(task, "needs", "")
+    )
+    return Arms(task, test, arms, matching, seed)
+
+
+def run_arms(
+    task: Task,
+    real_train: Corpus,
+    real_test: Corpus,
+    synthetic: Mapping[str, Corpus],
+    *,
+    seed: int,
+    redraws: int = REDRAWS,
+    size: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> ArmScores:
+    """What does each training set teach, on real conversations that none of them holds?
+
+    Arms: `baseline` (no training on conversations), `in_domain` (real training conversations) and one for each
+    synthetic corpus. Label space, class balance and size are the same in all of them, or `matching.notes` says what
+    is not; every training set is drawn again `redraws` times, by unit. `size` is the number of examples in a
+    training set: by default half of what the poorest arm has.
+
+    Raises as `prepare_arms`; `UsageError` for fewer than five redraws.
+    """
+    return score_arms(
+        prepare_arms(task, real_train, real_test, synthetic, seed=seed, size=size),
+        redraws=redraws,
+        on_progress=on_progress,
+    )
+
+
+def score_arms(arms: Arms, *, redraws: int = REDRAWS, on_progress: OnProgress | None = None) -> ArmScores:
+    """Train and score every arm of `arms`, `redraws` times."""
+    if redraws < FEWEST_REDRAWS:
+        raise UsageError(
+            f"{redraws} redraws are too few",
+            why="the interval has to know how much another training set would change",
+            fix=f"use {FEWEST_REDRAWS} or more",
+        )
+    tell = on_progress or (lambda stage, done, total: None)
+    total, done = redraws * len(arms.pools), 0
+    rows: dict[str, list[Floats]] = {name: [] for name in (BASELINE, *arms.pools)}
+    for redraw in range(redraws):
+        for name in arms.pools:
+            training = arms.training_set(name, redraw)
+            if name == IN_DOMAIN:
+                prior = arms.task.baseline(training, seed=derive_seed(arms.seed, "baseline", redraw))
+                rows[BASELINE].append(arms.task.score(prior, arms.test))
+            rows[name].append(arms.score(training, redraw=redraw))
+            done += 1
+            tell(f"{arms.task.name}: training", done, total)
+    _, units = np.unique(arms.test.units, return_inverse=True)
+    share = {BASELINE: arms.matching.share[IN_DOMAIN], **arms.matching.share}
+    scores = {name: np.stack(got) for name, got in rows.items()}
+    size = arms.matching.size
+    return ArmScores(arms.task.name, arms.task.metric, units.astype(np.int64), scores, size, share, arms.matching)
+
+
+def resample(
+    scores: ArmScores, *, rng: np.random.Generator, resamples: int = RESAMPLES
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """The mean score of each arm as observed (1,), and in each of `resamples` resamples of test units and redraws.
+
+    A resample moves all arms by one draw of the test units (they are paired) and each arm by a draw of its training
+    sets. Both draws are normal multipliers on the observed deviations, divided by the root of a chi-square over its
+    degrees of freedom: units - 1 for the test and redraws - 1 for the training sets, so that few units or few redraws
+    widen what follows instead of narrowing it. The spread of R redraws, each a share f of its pool, stands for
+    another pool as well: their mean gets the variance `s² (1/R + f/(1-f))`, after Nadeau & Bengio (2003),
+    doi:10.1023/A:1024068626366.
+    """
+    names = list(scores.scores)
+    per_example = np.stack([scores.scores[name].mean(axis=0) for name in names], axis=1)
+    means = per_example.mean(axis=0)
+    _, member = np.unique(scores.units, return_inverse=True)
+    groups, examples = int(member.max()) + 1, len(member)
+    if groups < 2:
+        raise MeasureError(
+            "the test examples are all of one unit",
+            why="nothing says how much another user would change",
+            fix="test on more users",
+        )
+    sums = np.stack([np.bincount(member, per_example[:, k], groups) for k in range(len(names))], axis=1)
+    residual = (sums - means * np.bincount(member, minlength=groups)[:, None]) / examples
+    spread, vectors = np.linalg.eigh(residual.T @ residual * (groups / (groups - 1)))
+    draws = rng.standard_normal((resamples, len(names))) * np.sqrt(np.maximum(spread, 0.0))
+    moved = means + (draws @ vectors.T) * _heavy(rng, resamples, groups - 1)[:, None]
+    replicates = {}
+    for k, name in enumerate(names):
+        rows = scores.scores[name]
+        of_training = np.zeros(resamples)
+        if len(rows) > 1:
+            share = min(scores.share.get(name, 0.0), 0.95)
+            variance = rows.mean(axis=1).var(ddof=1) * (1 / len(rows) + share / (1 - share))
+            of_training = np.sqrt(variance) * rng.standard_normal(resamples) * _heavy(rng, resamples, len(rows) - 1)
+        replicates[name] = moved[:, k] + of_training
+    return {name: means[k : k + 1] for k, name in enumerate(names)}, replicates
+
+
+def _heavy(rng: np.random.Generator, count: int, df: int) -> Floats:
+    """What turns a normal multiplier into Student's t."""
+    scale: Floats = np.sqrt(df / rng.chisquare(df, count))
+    return scale
+
+
+def estimate(
+    scores: ArmScores,
+    statistic: Statistic,
+    *,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+) -> Estimated:
+    """Any number computed from the arms' mean scores, with an interval over test units and training sets.
+
+    `statistic` maps arm -> means (one a resample) to a number a resample. The interval is the central `level` of the
+    statistic over `resample`. It covers for smooth statistics; for a ratio use `gap_closed.ratio_interval`, which
+    knows a denominator near 0. Raises `MeasureError` where all test examples are of one unit.
+
+    >>> from understudy.transfer.arms import ArmScores, estimate
+    >>> rng = np.random.default_rng(0)
+    >>> one, other = rng.binomial(1, 0.7, (5, 400)) * 1.0, rng.binomial(1, 0.5, (5, 400)) * 1.0
+    >>> scores = ArmScores("t", "accuracy", np.arange(400), {"a": one, "b": other}, 100, {"a": 0.5, "b": 0.5}, None)
+    >>> found = estimate(scores, lambda means: means["a"] - means["b"], rng=rng)
+    >>> round(found.value, 1), bool(found.low < 0.2 < found.high)
+    (0.2, True)
+    """
+    observed, replicates = resample(scores, rng=rng, resamples=resamples)
+    values = statistic(replicates)
+    low, high = np.quantile(values, [0.5 - level / 2, 0.5 + level / 2])
+    return Estimated(float(statistic(observed)[0]), float(low), float(high), values)

@@ -1,0 +1,239 @@
+"""What makes arms comparable: the same label space, the same class balance and the same size, or words that say not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from understudy.errors import MeasureError
+from understudy.transfer.task import Examples, Floats, Ints
+
+# A label counts as taught by an arm from this many examples on.
+FEWEST_OF_A_LABEL = 5
+# An arm that teaches less of the test than this, or shares less of the balance, does not bind the others.
+LEAST_COVERED = 0.8
+LEAST_OVERLAP = 0.25
+FEWEST_EXAMPLES = 20
+# A redraw takes half of its pool: what the redraws then differ by tells how much another pool would.
+DRAWN = 0.5
+MOST_DRAWN = 0.8
+
+
+class Matching(msgspec.Struct, frozen=True):
+    """What was made equal between the training arms, and what was not.
+
+    `labels` is the label space (empty where the task has no classes) and `balance` the examples of each label in a
+    training set, both shared by all arms but those in `apart`. `pool` is what each arm could draw from, `size` what
+    a training set holds, `sizes` the same where an arm had less, and `share` the part of its pool that one redraw
+    takes. `test_kept` is the share of test examples that have a label of the space. `notes` says all of it in words.
+    """
+
+    labels: tuple[str, ...]
+    balance: Mapping[str, int]
+    size: int
+    sizes: Mapping[str, int]
+    pool: Mapping[str, int]
+    share: Mapping[str, float]
+    apart: Mapping[str, str]
+    test_kept: float
+    notes: tuple[str, ...]
+
+    @property
+    def matched(self) -> bool:
+        """Whether label space, class balance and size are the same in every arm."""
+        return not self.apart
+
+
+class Pool(NamedTuple):
+    """An arm's examples within the label space, the class of each, and how many of each class a training set has."""
+
+    examples: Examples
+    strata: Ints
+    quotas: Ints
+
+    def draw(self, size: int, rng: np.random.Generator) -> Examples:
+        """`size` examples, unit by unit in random order, in the proportions of `quotas`; smaller sizes are nested."""
+        units, member = np.unique(self.examples.units, return_inverse=True)
+        rank = rng.permutation(len(units))[member]
+        order = np.lexsort((rng.random(len(member)), rank))
+        strata = self.strata[order]
+        within = np.empty(len(order), dtype=np.int64)
+        for stratum in range(len(self.quotas)):
+            here = strata == stratum
+            within[here] = np.arange(int(here.sum()))
+        return self.examples.take(np.sort(order[within < scaled(self.quotas, size)[strata]]))
+
+
+def scaled(quotas: Ints, size: int) -> Ints:
+    """`quotas` brought down to add up to `size`, proportions kept as far as whole numbers allow.
+
+    >>> scaled(np.array([60, 30, 10]), 20).tolist()
+    [12, 6, 2]
+    """
+    total = int(quotas.sum())
+    if size >= total:
+        return quotas
+    edges = np.concatenate([[0], np.round(np.cumsum(quotas) * (size / total))]).astype(np.int64)
+    return np.diff(edges)
+
+
+def match(
+    pools: Mapping[str, Examples], test: Examples, *, labelled: bool, size: int | None = None, needs: str = ""
+) -> tuple[Mapping[str, Pool], Examples, Matching]:
+    """Bring the training pools to one label space, class balance and size; and the test to that label space.
+
+    The first pool is the in-domain one. The label space is what it, the test and the other arms share, where a label
+    counts from five examples on; the balance takes of each class what the poorest arm has, and a training set is half
+    of that. An arm that knows less than 80 % of the test's labels, or would cost the others more than three quarters
+    of their examples, binds nobody: it stands `apart`, keeps its own balance, is scored on the whole space, and the
+    notes say so. Raises `MeasureError` where nothing comparable is left.
+    """
+    for name, examples in {**pools, "the real test conversations": test}.items():
+        if not examples.size:
+            raise _incomparable(f"{name}: no example" + (f"; the task needs {needs}" if needs else ""))
+    space, apart = _label_space(pools, test) if labelled else ((), {})
+    kept = {name: _within(examples, space) for name, examples in pools.items()} if labelled else dict(pools)
+    test_kept = _within(test, space) if labelled else test
+    if not test_kept.size:
+        raise _incomparable("no test example has a label of the space")
+    strata = {name: _strata(examples, space, kept) for name, examples in kept.items()}
+    counts = {name: np.bincount(s, minlength=max(1, len(space))).astype(np.int64) for name, s in strata.items()}
+    quotas, apart = _balance(counts, apart)
+    matched = min(int(quotas.sum()), min(int(c.sum()) for name, c in counts.items() if name not in apart))
+    chosen = max(1, int(matched * DRAWN)) if size is None else min(size, max(1, int(matched * MOST_DRAWN)))
+    if chosen < FEWEST_EXAMPLES:
+        raise _incomparable(f"a training set would hold {chosen} example(s); at least {FEWEST_EXAMPLES} are needed")
+    common = scaled(quotas, chosen)
+    drawn = {
+        name: common if name not in apart else scaled(c, min(chosen, max(1, int(c.sum() * DRAWN))))
+        for name, c in counts.items()
+    }
+    arms = {name: Pool(kept[name], strata[name], drawn[name]) for name in kept}
+    matching = _describe(arms, counts, space, common, apart, test, test_kept, size)
+    return arms, test_kept, matching
+
+
+def _label_space(pools: Mapping[str, Examples], test: Examples) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The labels that the in-domain arm, the test and all arms worth it share; and the arms that are not."""
+    first, *others = pools
+    asked = _label_counts(test)
+    taught = {name: _teachable(examples) for name, examples in pools.items()}
+    space = taught[first] & set(asked)
+    whole = sum(asked[label] for label in space)
+    apart: dict[str, str] = {}
+    for name in others:
+        known = sum(asked[label] for label in space & taught[name])
+        if known < LEAST_COVERED * whole:
+            missing = sorted(space - taught[name])
+            apart[name] = (
+                f"{name} teaches {len(space) - len(missing)} of {len(space)} labels, {known / whole:.0%} of the test's:"
+                " label space and class balance are not matched to the other arms"
+            )
+    for name in others:
+        if name not in apart:
+            space &= taught[name]
+    if len(space) < 2:
+        raise _incomparable(f"{len(space)} label(s) are shared by the real training and test conversations")
+    return tuple(sorted(space)), apart
+
+
+def _label_counts(examples: Examples) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for labels in examples.labels:
+        for label in labels:
+            counts[label] = counts.get(label, 0) + 1
+    return counts
+
+
+def _teachable(examples: Examples) -> set[str]:
+    return {label for label, count in _label_counts(examples).items() if count >= FEWEST_OF_A_LABEL}
+
+
+def _within(examples: Examples, space: tuple[str, ...]) -> Examples:
+    """The examples that have a label of the space, without their other labels."""
+    known = set(space)
+    labels = [tuple(label for label in own if label in known) for own in examples.labels]
+    rows = np.array([row for row, own in enumerate(labels) if own], dtype=np.int64)
+    return examples.take(rows)._replace(labels=[labels[row] for row in rows.tolist()])
+
+
+def _strata(examples: Examples, space: tuple[str, ...], pools: Mapping[str, Examples]) -> Ints:
+    """The class of each example: of several labels the one that is rarest in-domain, which is hardest to balance."""
+    if not space:
+        return np.zeros(examples.size, dtype=np.int64)
+    common = _label_counts(next(iter(pools.values())))
+    number = {label: k for k, label in enumerate(space)}
+    return np.array([number[min(own, key=lambda x: (common.get(x, 0), x))] for own in examples.labels], dtype=np.int64)
+
+
+def _balance(counts: Mapping[str, Ints], apart: Mapping[str, str]) -> tuple[Ints, dict[str, str]]:
+    """Of each class what the poorest arm has, without the arms that would cost the others too much."""
+    first, *others = counts
+    told = dict(apart)
+    quotas = counts[first]
+    for name in others:
+        if name in told:
+            continue
+        least = np.minimum(counts[first], counts[name])
+        reach = min(int(counts[first].sum()), int(counts[name].sum()))
+        if least.sum() < LEAST_OVERLAP * reach:
+            told[name] = f"{name} has another class balance (overlap {least.sum() / reach:.0%}): it is not matched"
+        else:
+            quotas = np.minimum(quotas, least)
+    return quotas, told
+
+
+def _describe(
+    arms: Mapping[str, Pool],
+    counts: Mapping[str, Ints],
+    space: tuple[str, ...],
+    common: Ints,
+    apart: Mapping[str, str],
+    test: Examples,
+    kept: Examples,
+    asked: int | None,
+) -> Matching:
+    size = int(common.sum())
+    share = {name: _share(pool.quotas, counts[name]) for name, pool in arms.items()}
+    alike = "label space, class balance and size" if space else "size"
+    notes = [f"{alike} are the same in all arms: {size:,} examples a training set" if not apart else ""]
+    if apart:
+        notes = [f"{alike} are matched between the other arms: {size:,} examples a training set", *apart.values()]
+    if len(alike) == 4:
+        notes[0] = notes[0].replace(" are ", " is ", 1)
+    for name, pool in arms.items():
+        if int(pool.quotas.sum()) < size:
+            notes.append(f"{name} has {int(pool.quotas.sum()):,} examples a training set: size is not matched")
+    lost = 1 - kept.size / test.size
+    if lost > 0:
+        notes.append(f"{lost:.0%} of the test examples have no label that the arms share and are left out")
+    if asked is not None and asked > size:
+        notes.append(f"{asked:,} examples were asked for; {size:,} can be matched")
+    return Matching(
+        labels=space,
+        balance=dict(zip(space, common.tolist(), strict=True)) if space else {},
+        size=size,
+        sizes={name: int(pool.quotas.sum()) for name, pool in arms.items()},
+        pool={name: pool.examples.size for name, pool in arms.items()},
+        share=share,
+        apart=dict(apart),
+        test_kept=kept.size / test.size,
+        notes=tuple(note for note in notes if note),
+    )
+
+
+def _share(quotas: Ints, counts: Ints) -> float:
+    """The part of its pool that a redraw takes, averaged over what it takes."""
+    part: Floats = quotas / np.maximum(counts, 1)
+    return float((quotas * part).sum() / max(1, int(quotas.sum())))
+
+
+def _incomparable(what: str) -> MeasureError:
+    return MeasureError(
+        what,
+        why="arms that do not share labels and size are no comparison",
+        fix="give more conversations, or a task that both corpora have labels for",
+    )
