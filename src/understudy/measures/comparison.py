@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -39,11 +40,12 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 def unit_groups(
-    real: Corpus, first: Corpus, second: Corpus, groups: int, rng: np.random.Generator
+    real: Corpus, first: Corpus, second: Corpus, groups: int, rng: np.random.Generator, *more: Corpus
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """A group for each real unit, and for each synthetic unit by name: a unit of both sets has one group."""
+    """A group for each real unit, and for each synthetic unit by name: a unit of several sets has one group."""
     tables = []
-    for names in (set(real.unit_ids.tolist()), {*first.unit_ids.tolist(), *second.unit_ids.tolist()}):
+    synthetic = {unit for corpus in (first, second, *more) for unit in corpus.unit_ids.tolist()}
+    for names in (set(real.unit_ids.tolist()), synthetic):
         ordered = sorted(names)
         number = np.arange(len(ordered)) % groups
         tables.append(dict(zip(ordered, rng.permutation(number).tolist(), strict=True)))
@@ -118,7 +120,29 @@ def closer(
 
     Source: delete-a-group jackknife, Shao & Wu (1989), doi:10.1214/aos/1176347263.
     """
-    sizes = [len(set(corpus.unit_ids.tolist())) for corpus in (real, first, second)]
+    found = distances(real, (first, second), build=build, rng=rng, column=column)
+    (near, far), (near_out, far_out) = found.value, found.left_out
+    value, (low, high) = difference(far, near, far_out, near_out, level=level)
+    shared = set(first.unit_ids.tolist()) & set(second.unit_ids.tolist())
+    return Comparison(value, (low, high), float(near), float(far), found.left_out.shape[1], len(shared))
+
+
+class Distances(NamedTuple):
+    """One statistic of several sets against the same real users: `value` (sets,), `left_out` (sets, groups)."""
+
+    value: Floats
+    left_out: Floats
+
+
+def distances(
+    real: Corpus, sets: Sequence[Corpus], *, build: Build, rng: np.random.Generator, column: int = 0
+) -> Distances:
+    """The distance of each of two or more sets to the real users, whole and with each group of units left out.
+
+    What `closer` compares two by two, for any number of sets at the price of one statistic a set: groups are those
+    of `unit_groups`, over the real units and over all synthetic ones by name. Raises MeasureError below ten units.
+    """
+    sizes = [len(set(corpus.unit_ids.tolist())) for corpus in (real, *sets)]
     if min(sizes) < FEWEST_CLUSTERS:
         raise MeasureError(
             f"{min(sizes)} units on the smallest side",
@@ -126,16 +150,18 @@ def closer(
             fix=f"compare sets of at least {FEWEST_CLUSTERS} users (or conversations)",
         )
     groups = min(JACKKNIFE_GROUPS, *sizes)
-    tables = unit_groups(real, first, second, groups, rng)
-    # The same draws for both sets, so that chance inside the statistic pairs as well.
+    tables = unit_groups(real, sets[0], sets[1], groups, rng, *sets[2:])
+    # The same draws for all sets, so that chance inside the statistic pairs as well.
     seed = int(rng.integers(2**63))
-    (near, near_out), (far, far_out) = (
-        _distances(build, real, side, tables, groups, np.random.default_rng(seed)) for side in (first, second)
-    )
-    value = abs(far[column]) - abs(near[column])
-    replicates = np.abs(far_out[:, column]) - np.abs(near_out[:, column])
+    found = [_distances(build, real, side, tables, groups, np.random.default_rng(seed)) for side in sets]
+    return Distances(np.array([v[column] for v, _ in found]), np.stack([out[:, column] for _, out in found]))
+
+
+def difference(
+    far: float, near: float, far_out: Floats, near_out: Floats, *, level: float = 0.95
+) -> tuple[float, tuple[float, float]]:
+    """`|far| - |near|` and its delete-a-group jackknife interval, from two rows of `distances`."""
+    value = abs(far) - abs(near)
+    replicates = np.abs(far_out) - np.abs(near_out)
     low, high = jackknife_interval(np.array([value]), replicates[:, None], level=level)[0]
-    shared = set(first.unit_ids.tolist()) & set(second.unit_ids.tolist())
-    return Comparison(
-        float(value), (float(low), float(high)), float(near[column]), float(far[column]), groups, len(shared)
-    )
+    return float(value), (float(low), float(high))

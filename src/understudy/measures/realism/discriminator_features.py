@@ -6,7 +6,7 @@ permutations of the finished matrix stay exact.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 VOCABULARY = 2000
 FREQUENT_WORDS = 150
 TURN_MARK = "\x1e"
+SETS = ("length", "punctuation", "function_words", "words", "behaviours", "all")
 FULL_WIDTH = {
     "。": ".",
     "，": ",",
@@ -212,17 +213,20 @@ def _function_words(documents: list[str]) -> FeatureSet:
     return FeatureSet(_scaled_counts(counts[:, order].tocsr()), tuple(vectoriser.get_feature_names_out()[order]), None)
 
 
-def feature_sets(real: Corpus, synthetic: Corpus) -> dict[str, FeatureSet]:
-    """Every feature set for the two corpora laid end to end; `all` is the others side by side."""
+def feature_sets(real: Corpus, synthetic: Corpus, *, only: Collection[str] = SETS) -> dict[str, FeatureSet]:
+    """The feature sets `only` names, for the two corpora laid end to end; `all` is the others side by side."""
     documents = user_documents(real) + user_documents(synthetic)
-    sets = {
-        "length": _dense(real, synthetic, _length),
-        "punctuation": _dense(real, synthetic, _punctuation),
-        "function_words": _function_words(documents),
-        "words": _words(documents),
-        "behaviours": _comparable(_dense(real, synthetic, _behaviours), real, synthetic),
+    makers: dict[str, Callable[[], FeatureSet]] = {
+        "length": lambda: _dense(real, synthetic, _length),
+        "punctuation": lambda: _dense(real, synthetic, _punctuation),
+        "function_words": lambda: _function_words(documents),
+        "words": lambda: _words(documents),
+        "behaviours": lambda: _comparable(_dense(real, synthetic, _behaviours), real, synthetic),
     }
+    sets = {name: make() for name, make in makers.items() if name in only or "all" in only}
     sets = {name: each for name, each in sets.items() if each.matrix.shape[1]}
+    if "all" not in only:
+        return sets
     matrix = np.concatenate([each.matrix for each in sets.values()], axis=1)
     names = tuple(n for each in sets.values() for n in each.names)
     return {**sets, "all": FeatureSet(matrix, names, None)}
