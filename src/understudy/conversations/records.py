@@ -17,7 +17,8 @@ SCHEMA = "understudy.conversation/1"
 class Turn(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=False, gc=False):
     """One speaker's contribution.
 
-    `intent` is what a simulator planned; `acts` are labels that came with the data. `meta["entities"]`, where
+    `intent` is what a simulator planned; `acts` are labels that came with the data. A turn that has both was made by
+    a simulator, and its acts are those of the real turn that its words were taken from. `meta["entities"]`, where
     present, is a list of `[type, surface]` pairs mentioned in the text.
     """
 

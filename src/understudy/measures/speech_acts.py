@@ -34,9 +34,9 @@ def user_acts(real: Corpus, synthetic: Corpus) -> ActLabels:
     """One act a user turn over both corpora.
 
     The corpora's own acts (several on one turn joined by `+`; the 20 commonest over both sides) where at least
-    half of the user turns of each side carry them and the two label sets are the same scheme: half of the smaller
-    set is in the other. Else rules over the behaviours of one language; else question, exclamation, statement or
-    unfinished, from punctuation alone.
+    half of the user turns of each side carry them, other than as what a simulator planned (`intent`), and the two
+    label sets are the same scheme: half of the smaller set is in the other. Else rules over the behaviours of one
+    language; else question, exclamation, statement or unfinished, from punctuation alone.
 
     >>> from understudy.conversations import Conversation, Turn
     >>> side = lambda text: Corpus([Conversation("a", (Turn("user", text),))])
@@ -73,8 +73,10 @@ def _both(rule: pl.Expr, real: Corpus, synthetic: Corpus) -> npt.NDArray[np.int6
 def _own_acts(corpus: Corpus) -> tuple[set[str], float]:
     import polars as pl
 
-    acts = corpus.turns.filter(pl.col("is_user"))["acts"]
-    share = float((acts.list.len() > 0).mean() or 0.0)  # type: ignore[arg-type]
+    # What a simulator planned and labelled itself says nothing about what its words do.
+    labelled = pl.when(pl.col("intent").is_null()).then(pl.col("acts"))
+    acts = corpus.turns.filter(pl.col("is_user")).select(acts=labelled)["acts"]
+    share = float((acts.list.len() > 0).fill_null(False).mean() or 0.0)  # type: ignore[arg-type]
     return set(acts.explode(empty_as_null=False).drop_nulls().unique().to_list()) if share else set(), share
 
 

@@ -182,7 +182,7 @@ def _user_turn(reply: Any, anything_said: bool) -> tuple[Turn | None, Ending | N
     meta = _plain("user", reply.meta)
     if reply.state:
         meta = {**meta, "state": _plain("user", reply.state)}
-    return Turn("user", reply.text, intent=_checked_label("user", reply.intent), meta=meta), ending
+    return Turn("user", reply.text, _checked_label("user", reply.intent), _acts("user", reply.acts), meta), ending
 
 
 def _partner_turn(reply: Any) -> tuple[Turn | None, Ending | None]:
@@ -192,10 +192,13 @@ def _partner_turn(reply: Any) -> tuple[Turn | None, Ending | None]:
     _check_text("partner", "assistant", reply.text, ending)
     if not reply.text.strip():
         return None, ending
-    if not isinstance(reply.acts, tuple | list):
-        raise _Broken(Fault("partner", "meta", f"acts is a {type(reply.acts).__name__}, not a tuple"))
-    acts = tuple(_checked_label("partner", act) or "" for act in reply.acts)
-    return Turn("assistant", reply.text, acts=acts, meta=_plain("partner", reply.meta)), ending
+    return Turn("assistant", reply.text, acts=_acts("partner", reply.acts), meta=_plain("partner", reply.meta)), ending
+
+
+def _acts(by: Side, acts: Any) -> tuple[str, ...]:
+    if not isinstance(acts, tuple | list):
+        raise _Broken(Fault(by, "meta", f"acts is a {type(acts).__name__}, not a tuple"))
+    return tuple(_checked_label(by, act) or "" for act in acts)
 
 
 def _check_text(by: Side, role: Role, text: Any, ending: Ending | None) -> None:

@@ -39,6 +39,9 @@ class FittedUserSession:
     `frustration` (see `Frustration`; 0 = no more than usual, kept in `UserTurn.state`): the user then says its request
     again or complains, without the plan going on, and is the likelier to leave. The ending's reason is `done` where
     the user's last turn closes, thanks or confirms, else `gave_up` where it left frustrated, else `left`.
+
+    A turn carries the labels of the real turn in whose words it is said: its `acts`, `meta["entities"]` as they stand
+    in the words now said, and its satisfaction, where turns were labelled with one, in `state`.
     """
 
     def __init__(self, speaker: Speaker, profile: Profile, *, seed: int) -> None:
@@ -73,7 +76,11 @@ class FittedUserSession:
         left = self._planned() - thread.said
         nudge = float(speaker.departures[heard.act + 1]) - math.log(max(self._profile.patience, 1e-3))
         speaks_last = bool(speaker.table.spoke_last[self._anchor])
-        state = {"turn": thread.said, "planned": self._planned(), "frustration": round(frustration, 4)}
+        state: dict[str, Any] = {
+            "turn": thread.said,
+            "planned": self._planned(),
+            "frustration": round(frustration, 4),
+        }
         leaves = _chance(self._stays(frustration) if left > 0 else _LEAVES, nudge)
         if thread.said and not speaks_last and rng.random() < leaves:
             self._lived.append("")
@@ -88,8 +95,10 @@ class FittedUserSession:
         self._thread = after if letdowns is None else after._replace(due=thread.due)
         self._lived.append(line.text)
         ending = self._ending(line.text, int(speaker.table.intent[row]), frustration) if closing else None
-        meta = {"source": [int(speaker.table.corpus_row[row])], "reworded": line.reworded}
-        return UserTurn(line.text, intent=line.intent, state=state, ending=ending, meta=meta)
+        if line.labels.satisfaction is not None:
+            state["satisfaction"] = line.labels.satisfaction
+        meta = {"source": [int(speaker.table.corpus_row[row])], "reworded": line.reworded, **line.labels.meta()}
+        return UserTurn(line.text, line.intent, state, ending, meta, line.labels.acts)
 
     def _take(self, heard: Heard) -> Events:
         """Note what the partner has just done, and how the user takes it."""
@@ -203,8 +212,10 @@ class FittedPartnerSession:
         after = followed(speaker, thread, row)
         talk = int(speaker.table.talk[row])
         self._thread = after._replace(talk=talk, due=int(speaker.table.position[row]) + 1)
-        acts = (line.intent,) if speaker.side.from_acts else ()
-        return FittedReply(line.text, acts, None, {"source": [int(speaker.table.corpus_row[row])]})
+        meta = {"source": [int(speaker.table.corpus_row[row])], **line.labels.meta()}
+        if line.labels.satisfaction is not None:
+            meta["satisfaction"] = line.labels.satisfaction
+        return FittedReply(line.text, line.labels.acts, None, meta)
 
 
 class FittedPartner:

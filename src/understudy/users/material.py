@@ -23,6 +23,7 @@ class Turns(NamedTuple):
     texts: list[str]
     acts: list[tuple[str, ...]]
     mentions: list[Mentions]
+    satisfaction: list[float | None]
     user_of_talk: Ints
     topic_of_talk: Ints
     topics: list[str]
@@ -58,7 +59,7 @@ class Material(NamedTuple):
 
 def flatten(corpus: Corpus) -> Turns:
     """The columns of a corpus. Turns without any text are left out: nobody can say them again."""
-    talk, is_user, texts, acts, mentions = [], [], [], [], []
+    talk, is_user, texts, acts, mentions, satisfaction = [], [], [], [], [], []
     for number, conversation in enumerate(corpus):
         for turn in conversation.turns:
             if turn.text.strip():
@@ -67,6 +68,7 @@ def flatten(corpus: Corpus) -> Turns:
                 texts.append(turn.text)
                 acts.append(turn.acts)
                 mentions.append(_mentions(turn.meta.get("entities")))
+                satisfaction.append(satisfaction_of(turn.meta.get("satisfaction")))
     _, user_of_talk = np.unique(corpus.unit_ids, return_inverse=True)
     topics = sorted({topic for topic in corpus.topics if topic is not None})
     number_of = {topic: k for k, topic in enumerate(topics)}
@@ -76,6 +78,7 @@ def flatten(corpus: Corpus) -> Turns:
         texts,
         acts,
         mentions,
+        satisfaction,
         np.asarray(user_of_talk, dtype=np.int64),
         np.array([-1 if t is None else number_of[t] for t in corpus.topics], dtype=np.int64),
         topics,
@@ -89,3 +92,24 @@ def _mentions(raw: Any) -> Mentions:
         return ()
     pairs = [tuple(item[:2]) for item in raw if isinstance(item, (list, tuple)) and len(item) >= 2]
     return tuple((str(kind), str(surface)) for kind, surface in pairs if isinstance(surface, str) and surface.strip())
+
+
+def satisfaction_of(raw: Any) -> float | None:
+    """A satisfaction label as one number: itself, a numeral, or the mean of several raters'. None for anything else.
+
+    >>> satisfaction_of([3, 4, 3]), satisfaction_of("4"), satisfaction_of("fine")
+    (3.333, 4.0, None)
+    """
+    several = raw if isinstance(raw, list | tuple) else [raw]
+    numbers = [number for number in map(_number, several) if number is not None]
+    return round(sum(numbers) / len(numbers), 3) if numbers and len(numbers) == len(several) else None
+
+
+def _number(raw: Any) -> float | None:
+    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+        return None
+    try:
+        number = float(raw)
+    except ValueError:
+        return None
+    return number if abs(number) < 1e9 else None

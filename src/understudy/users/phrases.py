@@ -129,6 +129,7 @@ class PhraseBook:
             self.begins[row + 1] = len(flat)
         self.flat = np.array(flat or [START, START, END, END], dtype=np.int64)
         self.size = len(self.ids)
+        self.kinds = {number: key[1:] for key, number in self.ids.items() if key.startswith("\x04")}  # of entities
         self.plain = np.array(plain, dtype=bool)
         self.row_of = np.repeat(np.arange(len(texts)), np.diff(self.begins))
         self.trigrams = Trigrams(self.flat, self.size)

@@ -12,13 +12,18 @@ from understudy.users.profile import Profile
 
 
 class UserTurn(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a simulated user does next. With an `ending` the text, if any, is the last thing said."""
+    """What a simulated user does next. With an `ending` the text, if any, is the last thing said.
+
+    `acts` are the labels of the turn that the words were taken from, where the simulator has such a turn: they go
+    with the transcript, as the generator's word for what it meant, and never to the partner.
+    """
 
     text: str
     intent: str | None = None
     state: Mapping[str, Any] = msgspec.field(default_factory=dict)
     ending: Ending | None = None
     meta: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    acts: tuple[str, ...] = ()
 
 
 @runtime_checkable

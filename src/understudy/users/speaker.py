@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -13,8 +14,9 @@ from understudy.users.copy_guard import CopyGuard
 from understudy.users.entities import Entity, Filler, Gazetteer
 from understudy.users.frustration import Frustration
 from understudy.users.intents import NONE, IntentModel, leaving_odds, quarters
+from understudy.users.labels import Labels, entities_as_said, labelled_kinds
 from understudy.users.material import Floats, Ints, Material
-from understudy.users.phrases import PhraseBook, written
+from understudy.users.phrases import PhraseBook, Piece, written
 from understudy.users.retrieval import STYLE_NAMES, Neighbours, Styles, build_table, fit_styles, turn_style
 from understudy.users.splicing import Splicer
 from understudy.users.vectors import WordVectors
@@ -63,12 +65,13 @@ class Weights(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A chosen turn: the row it came from, the text as it is to be said, how often rewording was tried."""
+    """A chosen turn: the row it came from, the text as it is to be said, whether it was reworded, its labels."""
 
     row: int
     text: str
     intent: str
     reworded: bool
+    labels: Labels
 
 
 class Speaker:
@@ -100,7 +103,7 @@ class Speaker:
             acts=len(self.other.labels),
         )
         self.weights = Weights() if user_side else Weights(thread=0.6, user=0.0, style=0.0)
-        self.act_number = {name: k for k, name in enumerate(self.other.labels)} if self.other.from_acts else {}
+        self.act_number = self._act_numbers() if self.other.from_acts else {}
 
     @cached_property
     def habits(self) -> npt.NDArray[np.float64]:
@@ -246,15 +249,39 @@ class Speaker:
         surfaces = self._surfaces(row, heard, filler, own=own)
         text = self._filled(row, surfaces)
         if self.guard == "free":
-            return Line(row, text, intent, False)
+            return Line(row, text, intent, False, self._labels(row, surfaces, text))
         splicer = self.splicer
         if splicer.guard.first_copy(tokens(text)) is None:
-            return Line(row, text, intent, False)
+            return Line(row, text, intent, False, self._labels(row, surfaces, text))
         pieces = [p._replace(surface=surfaces.get(p.surface, p.surface)) for p in self.book.pieces_of(row)]
         said = splicer.reword(pieces, row, rng=rng)
         if said is None or splicer.guard.first_copy(tokens(text := written(said))) is not None:
-            return Line(row, self._shorter(row, rng), intent, True)
-        return Line(row, text, intent, True)
+            other, text = self._shorter(row, rng)
+            return Line(row, text, intent, True, self._labels(other, {}, text))
+        return Line(row, text, intent, True, self._labels(row, surfaces, text, said))
+
+    def _labels(self, row: int, surfaces: dict[str, str], text: str, said: Sequence[Piece] = ()) -> Labels:
+        """The labels of a row, as they hold of `text`; `said` are its pieces where some came from other rows."""
+        at, turns = int(self.table.corpus_row[row]), self.turns
+        brought = []
+        if said and self._labelled:
+            named = [(self.book.kinds.get(piece.id, ""), piece.surface) for piece in said]
+            brought = [(kind, surface) for kind, surface in named if kind in self._labelled]
+        entities = entities_as_said(turns.mentions[at], surfaces, turns.texts[at], text, brought=brought)
+        return Labels(turns.acts[at], entities, turns.satisfaction[at])
+
+    @cached_property
+    def _labelled(self) -> Collection[str]:
+        return labelled_kinds(self.turns.mentions)
+
+    def _act_numbers(self) -> dict[str, int]:
+        """The label of each combination of the other side's acts, its rarest included."""
+        rows = np.flatnonzero(self.turns.is_user != self.user_side).tolist()
+        known: dict[str, int] = {}
+        for row, label in zip(rows, self.other.label.tolist(), strict=True):
+            known.setdefault("+".join(sorted(set(self.turns.acts[row]))), label)
+        known.pop("", None)
+        return known | {name: k for k, name in enumerate(self.other.labels)}
 
     def _surfaces(self, row: int, heard: Heard, filler: Filler, *, own: bool) -> dict[str, str]:
         """What the entities of a row become here, by their old surface; without those that stay."""
@@ -303,19 +330,19 @@ class Speaker:
     def book(self) -> PhraseBook:
         return PhraseBook(self.texts, [self.entities_of(row) for row in range(len(self.texts))])
 
-    def _shorter(self, row: int, rng: Rng) -> str:
-        """Something short enough to be anybody's, of the same intent: the last resort of the guard."""
+    def _shorter(self, row: int, rng: Rng) -> tuple[int, str]:
+        """Something short enough to be anybody's, of the same intent, and its row: the last resort of the guard."""
         order, begins = self._short_by_intent
         intent = int(self.table.intent[row])
         rows = order[begins[intent] : begins[intent + 1]]
         if not len(rows):
             rows = order
         if not len(rows):
-            return written(self.book.pieces_of(row)[:4])
+            return row, written(self.book.pieces_of(row)[:4])
         rows = rows[rng.integers(0, len(rows), 32)]
         alike = self.table.own[rows] @ self.table.own[row]
-        best: str = self.texts[int(rows[int(alike.argmax())])]
-        return best
+        best = int(rows[int(alike.argmax())])
+        return best, self.texts[best]
 
     @cached_property
     def _short_by_intent(self) -> tuple[Ints, Ints]:

@@ -51,6 +51,9 @@ def _tables(material: Material) -> dict[str, pl.DataFrame]:
     cells = np.vstack([material.user.centroids, material.assistant.centroids])
     sides = [True] * len(material.user.centroids) + [False] * len(material.assistant.centroids)
     vector = pl.Array(pl.Float32, material.matrix.shape[1])
+    # A column that came later: left out where no turn has it, and not asked for by `_material`.
+    rated = any(value is not None for value in turns.satisfaction)
+    more = {"satisfaction": pl.Series(turns.satisfaction, dtype=pl.Float64)} if rated else {}
     return {
         "turns": pl.DataFrame(
             {
@@ -61,6 +64,7 @@ def _tables(material: Material) -> dict[str, pl.DataFrame]:
                 "kinds": pl.Series([[k for k, _ in m] for m in turns.mentions], dtype=pl.List(pl.String)),
                 "surfaces": pl.Series([[s for _, s in m] for m in turns.mentions], dtype=pl.List(pl.String)),
                 "label": label.astype(np.uint16),
+                **more,
             }
         ),
         "talks": pl.DataFrame({"user": turns.user_of_talk, "topic": turns.topic_of_talk}),
@@ -160,6 +164,7 @@ def _material(header: Header, table: dict[str, pl.DataFrame]) -> Material:
             tuple(zip(k, s, strict=True))
             for k, s in zip(said["kinds"].to_list(), said["surfaces"].to_list(), strict=True)
         ],
+        said["satisfaction"].to_list() if "satisfaction" in said.columns else [None] * len(said),
         talks["user"].to_numpy().astype(np.int64),
         talks["topic"].to_numpy().astype(np.int64),
         list(header.topics),
