@@ -72,7 +72,7 @@ def test_errors_of_a_function_reach_whoever_waits():
         (f"{HERE}:plain_partner+ruder", "'+ruder'", "did you mean '+rude'"),
         (f"{HERE}:plain_partner+zzz", "'+zzz'", "known way"),
         ("fittd:real.jsonl", "no partner 'fittd:real.jsonl'", "did you mean 'fitted:'"),
-        ("openai:some-model", "not available in this version", "without a language model"),
+        ("opnai:some-model", "there is no partner", "did you mean 'openai:'"),
         ("fitted:", "without a corpus", "module:function"),
         ("nonsense", "no partner 'nonsense'", "module:function"),
         ("", "no partner ''", "module:function"),

@@ -9,8 +9,8 @@ import pytest
 
 from tests.scenarios.making import ready
 from understudy.models.model import Message, Request, TransientFault
+from understudy.models.reasoning import NOTES, ReasoningApart, ReasoningError, split_reasoning
 from understudy.models.scripted import Scripted
-from understudy.scenarios.reasoning import NOTES, ReasoningApart, ReasoningError, split_reasoning
 from understudy.scenarios.subtopics import ask_subtopics
 from understudy.scenarios.whole import UnusableError, read_whole, whole_request
 

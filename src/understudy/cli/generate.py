@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,17 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from understudy.cli import models as using
 from understudy.cli import options
 from understudy.cli.destinations import file_for
 from understudy.cli.generated import Teller, cells, plain, scenario_lines, talk_lines, tell
+from understudy.cli.models import Limits, Models
 from understudy.cli.output import Output
 from understudy.errors import IncompleteError, SimulatorError, UsageError
 
 if TYPE_CHECKING:
     from understudy.cli.generating import Run, Speakers
+    from understudy.cli.prompting import Opened
     from understudy.conversations import Corpus
-    from understudy.models.budget import Budget
-    from understudy.models.opening import OpenModel
     from understudy.scenarios.cost import Estimate
     from understudy.scenarios.generation import Generated
     from understudy.scenarios.plan import Plan, PricePlan
@@ -43,33 +43,18 @@ Real = Annotated[
 ]
 Partner = Annotated[
     str | None,
-    typer.Option("--partner", metavar="PARTNER", help="Who answers a prompted user  [default: the model]"),
+    typer.Option(
+        "--partner", metavar="PARTNER", help="Who answers a prompted user, a second model too  [default: the model]"
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Counts, tokens and cost; nothing is sent or written.")]
 Preview = Annotated[
     int, typer.Option("--preview", min=0, metavar="N", help="Make only N conversations, print them, write nothing.")
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run that was begun for --out.")]
-PriceIn = Annotated[
-    float | None, typer.Option("--price-in", min=0, metavar="USD", help="Price of a million tokens read.")
-]
-PriceOut = Annotated[
-    float | None, typer.Option("--price-out", min=0, metavar="USD", help="Price of a million tokens written.")
-]
-MaxUsd = Annotated[float | None, typer.Option("--max-usd", min=0, metavar="USD", help="Stop before this is passed.")]
-MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, metavar="N", help="Most tokens of the run.")]
-MaxCalls = Annotated[int | None, typer.Option("--max-calls", min=1, metavar="N", help="Most calls of the run.")]
 Concurrency = Annotated[
     int, typer.Option("--concurrency", min=1, metavar="N", help="Conversations at a time; changes no result.")
 ]
-
-
-class Limits(NamedTuple):
-    """What a model may use."""
-
-    usd: float | None
-    tokens: int | None
-    calls: int | None
 
 
 class Request(NamedTuple):
@@ -80,7 +65,9 @@ class Request(NamedTuple):
     test: Corpus | None
     model: str
     partner: str | None
+    partner_prompt: str | None
     price: PricePlan
+    partner_price: PricePlan
     limits: Limits
     concurrency: int
     seed: int
@@ -90,9 +77,13 @@ class Request(NamedTuple):
     def embedded(self) -> bool:
         return self.model == "embedded:"
 
-    @property
-    def known_price(self) -> bool:
-        return self.price.input is not None and self.price.output is not None
+    def models(self) -> Models:
+        """What opens the models of this run."""
+        models = Models(concurrency=self.concurrency, seed=self.seed, limits=self.limits)
+        models.price(self.model, self.price.input, self.price.output)
+        base = None if self.partner is None else using.base_of(self.partner)
+        models.price(base, self.partner_price.input, self.partner_price.output)
+        return models
 
 
 def generate(
@@ -102,14 +93,18 @@ def generate(
     model: Model = "embedded:",
     real: Real = None,
     partner: Partner = None,
+    partner_prompt: using.PartnerPrompt = None,
     dry_run: DryRun = False,
     preview: Preview = 0,
     resume: Resume = False,
-    price_in: PriceIn = None,
-    price_out: PriceOut = None,
-    max_usd: MaxUsd = None,
-    max_tokens: MaxTokens = None,
-    max_calls: MaxCalls = None,
+    retry_failed: using.RetryFailed = False,
+    price_in: using.PriceIn = None,
+    price_out: using.PriceOut = None,
+    partner_price_in: using.PartnerPriceIn = None,
+    partner_price_out: using.PartnerPriceOut = None,
+    max_usd: using.MaxUsd = None,
+    max_tokens: using.MaxTokens = None,
+    max_calls: using.MaxCalls = None,
     concurrency: Concurrency = 16,
     seed: options.Seed = 0,
     json: options.Json = False,
@@ -142,15 +137,19 @@ def generate(
         input=declared.price.input if price_in is None else price_in,
         output=declared.price.output if price_out is None else price_out,
     )
+    partner_price = PricePlan(input=partner_price_in, output=partner_price_out)
     limits = Limits(max_usd, max_tokens, max_calls)
-    asked = Request(declared, reference, test, model, partner, price, limits, concurrency, seed, preview)
-    _check(asked, resume)
+    asked = Request(
+        declared, reference, test, model, partner, partner_prompt, price, partner_price, limits, concurrency, seed,
+        preview,
+    )  # fmt: skip
+    _check(asked, resume, retry_failed)
     if dry_run:
         _tell_dry_run(asked, output)
     elif preview:
         _tell_preview(asked, output)
     elif file is not None:
-        _run(asked, file, context, output, resume=resume)
+        _run(asked, file, context, output, resume=resume, retry_failed=retry_failed)
 
 
 def _read(plan: str, real: str | None, output: Output) -> tuple[Plan, Corpus | None, Corpus | None]:
@@ -164,7 +163,7 @@ def _read(plan: str, real: str | None, output: Output) -> tuple[Plan, Corpus | N
     return declared, reference, test
 
 
-def _check(asked: Request, resume: bool) -> None:
+def _check(asked: Request, resume: bool, retry_failed: bool) -> None:
     if asked.embedded and asked.reference is None:
         raise UsageError(
             "--model embedded: without real conversations",
@@ -177,6 +176,14 @@ def _check(asked: Request, resume: bool) -> None:
             why="fitted speakers play both sides there",
             fix="leave --partner out, or use `understudy simulate` for another partner",
         )
+    if asked.partner_prompt is not None and (asked.partner is None or not using.is_model(asked.partner)):
+        raise UsageError(
+            "--partner-prompt without a model as --partner",
+            why="only a language model is told anything",
+            fix="give --partner openai:MODEL[@URL], hf:NAME or scripted:FILE too",
+        )
+    if retry_failed and not resume:
+        raise UsageError("--retry-failed without --resume", why="a new run has nothing that broke", fix="add --resume")
     if resume and asked.preview:
         raise UsageError("--resume with --preview", why="a preview is not kept", fix="leave one of them out")
 
@@ -243,66 +250,47 @@ def _tell_dry_run(asked: Request, output: Output) -> None:
     output.result(payload, show)
 
 
-def _open(asked: Request) -> tuple[OpenModel | None, Budget | None]:
-    """The model under its policies, and the budget that counts what it uses."""
-    if asked.embedded:
-        return None, None
-    from understudy.models.budget import Budget, Price
-    from understudy.models.opening import open_model
-
-    price = None
-    if asked.price.input is not None and asked.price.output is not None:
-        price = Price(asked.price.input, asked.price.output)
-    budget = Budget(max_usd=asked.limits.usd, max_tokens=asked.limits.tokens, max_calls=asked.limits.calls)
-    opened = open_model(
-        asked.model,
-        api_key=os.environ.get("OPENAI_API_KEY"),
-        base_url=os.environ.get("OPENAI_BASE_URL"),
-        concurrency=asked.concurrency,
-        budget=budget,
-        price=price,
-        seed=asked.seed,
-    )
-    return opened, budget
-
-
-def _speakers(asked: Request, prepared: Prepared, model: OpenModel | None) -> Speakers:
+def _speakers(asked: Request, prepared: Prepared, opened: Opened) -> Speakers:
     from understudy.cli.generating import Embedded, Whole
 
-    if model is None:
+    if opened.writer is None:
         return Embedded(prepared)
     if asked.plan.writing.mode == "whole":
-        return Whole(model, prepared)
+        return Whole(opened.writer, prepared)
     from understudy.cli.prompting import prompted_speakers
 
-    return prompted_speakers(model, asked.partner, prepared)
+    return prompted_speakers(opened, opened.writer, prepared)
 
 
 def _carry_out(
-    asked: Request, run: Run, model: OpenModel | None
+    asked: Request, run: Run, opened: Opened
 ) -> tuple[Prepared, Generated, dict[str, Subtopics], dict[str, Any]]:
     from understudy.cli.generating import provenance_of
     from understudy.scenarios.generation import generate as carry_out
 
-    named = run.subtopics(model, seed=asked.seed) if model is not None else {}
-    prepared = _prepare(asked, named if model is not None else None)
-    speakers = _speakers(asked, prepared, model)
+    named = run.subtopics(opened.writer, seed=asked.seed) if opened.writer is not None else {}
+    prepared = _prepare(asked, named if opened.writer is not None else None)
+    speakers = _speakers(asked, prepared, opened)
     provenance = provenance_of(speakers, asked.plan, seed=asked.seed)
     made = carry_out(prepared, lambda tasks: run.play(speakers, tasks, provenance))
     return prepared, made, named, provenance
 
 
-def _run(asked: Request, file: Path, context: typer.Context, output: Output, *, resume: bool) -> None:
+def _run(
+    asked: Request, file: Path, context: typer.Context, output: Output, *, resume: bool, retry_failed: bool
+) -> None:
     from understudy.cli.generating import Run, journal_for, origin_of
+    from understudy.cli.prompting import open_models
     from understudy.cli.simulate import resume_line
     from understudy.conversations.writing import write_corpus
-    from understudy.models.model import ModelFault, close_model
+    from understudy.models.model import ModelFault
+    from understudy.rollouts.spending import keep_spend
     from understudy.scenarios.sidecar import sidecar, sidecar_beside, write_account
 
     start = time.perf_counter()
     attempts = max(asked.plan.realisation.attempts, asked.plan.calibration.candidates)
-    model, budget = _open(asked)
-    label = f"{asked.plan.writing.mode}:{model.identity}|{asked.partner or ''}" if model else asked.model
+    opened = open_models(asked.models(), asked.model, asked.partner, asked.partner_prompt, seed=asked.seed)
+    label = f"{asked.plan.writing.mode}:{opened.label}" if opened.writer else asked.model
     settings = origin_of(asked.plan, label, seed=asked.seed, reference=asked.reference, test=asked.test)
     again = resume_line(context)
     with (
@@ -312,12 +300,15 @@ def _run(asked: Request, file: Path, context: typer.Context, output: Output, *, 
     ):
         for note in journal.notes:
             output.warn(note)
-        teller = Teller(on_progress, model, budget, known_price=asked.known_price)
+        keep_spend(journal, opened.models.budget)
+        if retry_failed:
+            journal.forget_failed()
         run = Run(
-            journal, asked.plan, runner, attempts=attempts, concurrency=asked.concurrency, on_attempt=teller.progress
-        )
+            journal, asked.plan, runner, attempts=attempts, concurrency=asked.concurrency,
+            on_attempt=Teller(on_progress, opened.models).progress,
+        )  # fmt: skip
         try:
-            prepared, made, named, provenance = _carry_out(asked, run, model)
+            prepared, made, named, provenance = _carry_out(asked, run, opened)
         except ModelFault as error:
             stopped = IncompleteError(error.what, why=error.why, fix=f"{error.fix}; then {again}")
             stopped.exit_code = IncompleteError.exit_code if error.exit_code == 2 else error.exit_code
@@ -326,8 +317,7 @@ def _run(asked: Request, file: Path, context: typer.Context, output: Output, *, 
             output.warn(f"{journal.finished:,} attempts are kept; go on with: {again}")
             raise
         finally:
-            if model is not None:
-                runner.run(close_model(model))
+            runner.run(opened.close())
         account = sidecar(prepared, made, provenance=provenance, named=named)
         if made.conversations:
             write_corpus(file, made.conversations)
@@ -339,16 +329,7 @@ def _run(asked: Request, file: Path, context: typer.Context, output: Output, *, 
             why=f"the first: {made.outcomes[0].outcome}: {made.outcomes[0].reason}",
             fix=f"see {sidecar_beside(file)} for all reasons; --preview 3 shows what comes back",
         )
-    tell(
-        made,
-        prepared,
-        provenance,
-        file,
-        output,
-        seconds=time.perf_counter() - start,
-        budget=budget,
-        known_price=asked.known_price,
-    )
+    tell(made, prepared, provenance, file, output, seconds=time.perf_counter() - start, spent=opened.models.spent)
 
 
 def _tell_preview(asked: Request, output: Output) -> None:
@@ -356,10 +337,10 @@ def _tell_preview(asked: Request, output: Output) -> None:
     import tempfile
 
     from understudy.cli.generating import Run, journal_for, provenance_of
-    from understudy.models.model import close_model
+    from understudy.cli.prompting import open_models
     from understudy.scenarios.generation import Task
 
-    model, _ = _open(asked)
+    opened = open_models(asked.models(), asked.model, asked.partner, asked.partner_prompt, seed=asked.seed)
     attempts = max(asked.plan.realisation.attempts, asked.plan.calibration.candidates)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -368,14 +349,13 @@ def _tell_preview(asked: Request, output: Output) -> None:
     ):
         run = Run(journal, asked.plan, runner, attempts=attempts, concurrency=asked.concurrency)
         try:
-            named = run.subtopics(model, seed=asked.seed) if model is not None else None
+            named = run.subtopics(opened.writer, seed=asked.seed) if opened.writer is not None else None
             prepared = _prepare(asked, named)
-            speakers = _speakers(asked, prepared, model)
+            speakers = _speakers(asked, prepared, opened)
             tasks = [Task(s, 0) for s in prepared.scenarios[: asked.preview]]
             played = run.play(speakers, tasks, provenance_of(speakers, asked.plan, seed=asked.seed))
         finally:
-            if model is not None:
-                runner.run(close_model(model))
+            runner.run(opened.close())
     pairs = list(zip(tasks, played, strict=True))
     payload = [
         {"scenario": plain(task.scenario), "conversation": plain(done.talk), "fault": done.fault}

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from understudy.cli.generating import Progress
+    from understudy.cli.models import Models
     from understudy.cli.output import OnProgress, Output
     from understudy.conversations import Conversation
-    from understudy.models.budget import Budget
-    from understudy.models.opening import OpenModel
     from understudy.scenarios.generation import Accounts, Generated
     from understudy.scenarios.preparation import Prepared
     from understudy.scenarios.scenario import Scenario
@@ -62,23 +61,18 @@ def tell(
     output: Output,
     *,
     seconds: float,
-    budget: Budget | None,
-    known_price: bool,
+    spent: Mapping[str, Any] | None,
 ) -> None:
     """The result of a run: the account, the rates, how it came out."""
     from understudy.scenarios.sidecar import sidecar_beside
 
-    spent = None if budget is None else budget.spent
-    used = None
-    if spent is not None:
-        used = {"calls": spent.calls, "tokens": spent.tokens, "usd": _usd(budget, known_price=known_price)}
     payload = {
         "file": str(file),
         "account": str(sidecar_beside(file)),
         "speakers": provenance["speakers"],
         "accounts": plain(made.accounts),
         "rates": plain(made.rates),
-        "spent": used,
+        "spent": spent,
         "seconds": round(seconds, 3),
     }
 
@@ -121,32 +115,15 @@ def _account_rows(a: Accounts) -> list[list[str]]:
     return rows
 
 
-def _met(met: bool) -> str:
-    return "" if met else "missed"
-
-
-def _usd(budget: Budget | None, *, known_price: bool) -> float | str:
-    return round(budget.spent.usd, 6) if budget is not None and known_price else "unknown"
-
-
 class Teller:
-    """The progress line: done, failed, refused, retrying, spend, and why the model is throttled."""
+    """The progress line: done, failed, refused, retrying, spend, and why a model is throttled."""
 
-    def __init__(
-        self, on_progress: OnProgress, model: OpenModel | None, budget: Budget | None, *, known_price: bool
-    ) -> None:
-        self._on_progress, self._model, self._budget, self._known = on_progress, model, budget, known_price
+    def __init__(self, on_progress: OnProgress, models: Models) -> None:
+        self._on_progress, self._models = on_progress, models
 
     def progress(self, p: Progress) -> None:
         """One attempt is done."""
         parts = [f"{p.failed:,} failed"] if p.failed else []
         parts += [f"{p.refused:,} refused"] if p.refused else []
-        if self._model is not None:
-            status = self._model.status()
-            parts += [f"{status.retrying:,} retrying"] if status.retrying else []
-            if status.throttle is not None and status.throttle.waiting:
-                parts.append(f"{status.throttle.limit} at a time: {status.throttle.reason}")
-        if self._budget is not None:
-            spent = self._budget.spent
-            parts.append(f"${spent.usd:.4f}" if self._known else f"{spent.tokens:,} tokens, cost unknown")
+        parts += self._models.status()
         self._on_progress(f"generate ({', '.join(parts)})" if parts else "generate", p.done, p.planned)

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import msgspec
 
 from understudy import __version__
-from understudy.conversations import Conversation, Ending, Turn
+from understudy.conversations import Conversation, Ending
 from understudy.errors import UsageError
 from understudy.models.model import LanguageModel, ModelFault
+from understudy.models.reasoning import REASONING, Noted
 from understudy.rollouts.faults import Fault, from_exception
 from understudy.rollouts.journal import Journal, UnitLog
 from understudy.rollouts.loop import Rollout, roll_out
 from understudy.scenarios.generation import Played, Task
 from understudy.scenarios.plan import Plan
 from understudy.scenarios.preparation import Prepared, attempt_seed, topics_to_name
-from understudy.scenarios.reasoning import NOTES
 from understudy.scenarios.rendering import prompts_digest
 from understudy.scenarios.subtopics import Subtopics, ask_subtopics
 from understudy.scenarios.whole import UnusableError, write_whole
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from understudy.rollouts.partner import Partner
     from understudy.users.profile import Profile
     from understudy.users.simulator import UserSimulator
-
-_REASONING = "reasoning"
 
 
 class Speakers(Protocol):
@@ -116,43 +114,19 @@ class Turns:
         self.says = f"the user is {simulator.identity}, the partner {partner.identity}"
         self._simulator, self._partner, self._profile_of = simulator, partner, profile_of
         self._max_turns = prepared.plan.writing.max_turns
+        self.one_at_a_time = bool(getattr(partner, "one_at_a_time", False))
 
     async def play(self, task: Task, name: str, log: UnitLog) -> Rollout:
         """A rollout, every turn journalled, a model's reasoning with the turn that it was for."""
         return await roll_out(
-            _Noted(self._simulator),
+            Noted(self._simulator),
             self._profile_of(task),
-            _Noted(self._partner),
+            Noted(self._partner),
             seed=attempt_seed(task.scenario, task.attempt),
             max_turns=self._max_turns,
             id=name,
             log=log,
         )
-
-
-class _Noted:
-    """A simulator or partner whose turns carry the reasoning that went before them, under `_REASONING`."""
-
-    def __init__(self, inner: Any) -> None:
-        self.identity = inner.identity
-        self._inner = inner
-
-    def start(self, *given: Any, **named: Any) -> Any:
-        return _NotedSession(self._inner.start(*given, **named))
-
-
-class _NotedSession:
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    async def reply(self, history: Sequence[Turn]) -> Any:
-        notes: list[str] = []
-        token = NOTES.set(notes)
-        try:
-            said = await self._inner.reply(history)
-        finally:
-            NOTES.reset(token)
-        return msgspec.structs.replace(said, meta={**said.meta, _REASONING: notes}) if notes else said
 
 
 def _broken(name: str, fault: Fault) -> Rollout:
@@ -222,7 +196,8 @@ class Run:
 
         async def everyone() -> None:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._concurrency, len(tasks))):
+                most = 1 if getattr(speakers, "one_at_a_time", False) else self._concurrency
+                for _ in range(min(most, len(tasks))):
                     group.create_task(work())
 
         try:
@@ -258,10 +233,10 @@ def _with_provenance(rollout: Rollout, task: Task, provenance: Mapping[str, Any]
 def _played(rollout: Rollout) -> Played:
     """Reasoning leaves the turns for the conversation's meta: beside the dialogue, with the turn it was for."""
     talk = rollout.conversation
-    notes = [{"turn": k, "text": text} for k, turn in enumerate(talk.turns) for text in turn.meta.get(_REASONING, ())]
+    notes = [{"turn": k, "text": text} for k, turn in enumerate(talk.turns) for text in turn.meta.get(REASONING, ())]
     if notes:
         bare = [
-            msgspec.structs.replace(turn, meta={name: value for name, value in turn.meta.items() if name != _REASONING})
+            msgspec.structs.replace(turn, meta={name: value for name, value in turn.meta.items() if name != REASONING})
             for turn in talk.turns
         ]
         talk = msgspec.structs.replace(talk, turns=tuple(bare), meta={**talk.meta, "reasoning": notes})

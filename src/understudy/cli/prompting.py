@@ -1,124 +1,61 @@
-"""The prompted user of a plan, turn by turn, and a language model as its partner."""
+"""The models of a plan: the one that writes or plays the user, and who answers it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING, NamedTuple
 
 from understudy.cli.generating import Turns
-from understudy.conversations import Conversation, Turn
-from understudy.models.model import LanguageModel, Message, Request
-from understudy.rollouts.partner import Partner, PartnerSession, PartnerTurn
-from understudy.scenarios.generation import Task
-from understudy.scenarios.reasoning import ReasoningApart
-from understudy.scenarios.rendering import prompt, told_lines, turns_wanted
-from understudy.scenarios.scenario import profile_of
-from understudy.seeds import derive_seed, stream
-from understudy.users.intents import NONE
-from understudy.users.profile import Profile
-from understudy.users.prompted import PromptedSimulator, Sampling
-from understudy.users.turn_latents import DefaultLatents, FittedLatents, TurnLatents
+from understudy.cli.models import Models, read_prompt
+from understudy.models.model import close_model
+from understudy.models.opening import OpenModel
+from understudy.models.reasoning import ReasoningApart
+from understudy.rollouts.model_partner import ModelPartner, prompt_version
+from understudy.rollouts.partner import Partner
+from understudy.rollouts.partners import open_partner
+from understudy.scenarios.people import PlannedUsers
 
 if TYPE_CHECKING:
-    from understudy.scenarios.plan import WritingPlan
     from understudy.scenarios.preparation import Prepared
 
-_LONGEST = 60
-_HALVINGS = 40
+
+class Opened(NamedTuple):
+    """The models of a run under their policies, the one that writes, and who answers a prompted user.
+
+    Without a writer, fitted speakers play both sides; without a partner, the writer answers too.
+    """
+
+    models: Models
+    writer: OpenModel | None
+    partner: Partner | None
+
+    @property
+    def label(self) -> str:
+        """What of it decides the result."""
+        partner = prompt_version() if self.partner is None else self.partner.identity
+        return "" if self.writer is None else f"{self.writer.identity}|{partner}"
+
+    async def close(self) -> None:
+        """Close connections and files."""
+        for model in self.models.opened.values():
+            await close_model(model)
 
 
-def prompted_speakers(model: LanguageModel, partner: str | None, prepared: Prepared) -> Turns:
+def open_models(models: Models, writer: str, partner: str | None, told: str | None, *, seed: int) -> Opened:
+    """Open by URI who writes and, where one is named, who answers; `told` is a file with the partner's instruction."""
+    if writer == "embedded:":
+        return Opened(models, None, None)
+    system = None if told is None else read_prompt(told)
+    answers = None if partner is None else open_partner(partner, seed=seed, models=models, system=system)
+    return Opened(models, models(writer), answers)
+
+
+def prompted_speakers(opened: Opened, writer: OpenModel, prepared: Prepared) -> Turns:
     """A prompted user whose intents are fitted to the reference (stated, where there is none), and its partner.
 
-    The partner is what `partner` names, else the same model as an assistant that sees the turns and the topic.
+    Without a partner the same model is one: an assistant that sees the turns and the topic.
     """
-    from understudy.rollouts.partners import open_partner
-
-    apart = ReasoningApart(model)
-    writing, material = prepared.plan.writing, prepared.material
-    fitted = material is not None and len(material.corpus) > 0
-    latents: Any = DefaultLatents()
-    if fitted and material is not None:
-        latents = FittedLatents(material.corpus, seed=prepared.seed)
-    user = PromptedSimulator(
-        apart, intents=latents, sampling=Sampling(temperature=writing.temperature, max_tokens=writing.max_tokens)
+    users, writing = PlannedUsers(writer, prepared), prepared.plan.writing
+    other = opened.partner or ModelPartner(
+        ReasoningApart(writer), temperature=writing.temperature, max_tokens=writing.max_tokens
     )
-    other: Partner = ModelPartner(apart, writing) if partner is None else open_partner(partner, seed=prepared.seed)
-    opens = 1.0
-    if fitted and material is not None:
-        opens = sum(t.turns[0].role == "user" for t in material.corpus if t.turns) / len(material.corpus)
-
-    def profile(task: Task) -> Profile:
-        scenario = task.scenario
-        base = profile_of(scenario)
-        facts = (*scenario.persona.facts, *told_lines(scenario.context, writing))
-        return msgspec.structs.replace(
-            base,
-            persona=msgspec.structs.replace(scenario.persona, facts=facts),
-            patience=patience_for(latents, turns_wanted(scenario, prepared.cuts) / 2),
-            opens=bool(stream(scenario.seed, "opens").random() < opens),
-        )
-
-    return Turns(user, other, prepared, profile)
-
-
-def patience_for(latents: TurnLatents, user_turns: float) -> float:
-    """The multiplier on the odds of staying at which a user says about `user_turns` turns, by halving.
-
-    >>> 0.5 < patience_for(DefaultLatents(), 6.5) < 2 < patience_for(DefaultLatents(), 15)
-    True
-    """
-    low, high = -5.0, 5.0  # logarithms
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        if expected_turns(latents, 2.0**middle) < user_turns:
-            low = middle
-        else:
-            high = middle
-    return float(round(2.0 ** ((low + high) / 2), 4))
-
-
-def expected_turns(latents: TurnLatents, patience: float) -> float:
-    """How many turns a user says on average at that patience."""
-    total, staying = 0.0, 1.0
-    for said in range(1, _LONGEST + 1):
-        total += staying
-        chance = latents.hazard(said, NONE)
-        odds = chance / max(1 - chance, 1e-9) / patience
-        staying *= 1 - odds / (1 + odds)
-    return total
-
-
-class ModelPartner:
-    """A language model as the system that the user talks to: it sees the turns and the topic, nothing else."""
-
-    def __init__(self, model: LanguageModel, writing: WritingPlan) -> None:
-        self.identity = f"assistant:{model.identity}"
-        self._model, self._writing = model, writing
-
-    def start(self, *, topic: str | None, seed: int) -> PartnerSession:
-        """A session about `topic`."""
-        return _ModelSession(self._model, self._writing, topic, seed)
-
-
-class _ModelSession:
-    def __init__(self, model: LanguageModel, writing: WritingPlan, topic: str | None, seed: int) -> None:
-        self._model, self._writing, self._seed = model, writing, seed
-        self._system = prompt("partner").format(topic=topic or "whatever the other person wants")
-
-    async def reply(self, history: Sequence[Turn]) -> PartnerTurn:
-        said = sum(turn.role == "assistant" for turn in history)
-        view = Conversation("", tuple(history)).view_for("user")
-        opening = [] if view else [Message("user", "(The conversation begins. You speak first.)")]
-        answer = await self._model.complete(
-            Request(
-                (Message("system", self._system), *opening, *(Message(turn.role, turn.text) for turn in view)),
-                temperature=self._writing.temperature,
-                max_tokens=self._writing.max_tokens,
-                seed=derive_seed(self._seed, "partner", said) % 2**31,
-                purpose="partner",
-            )
-        )
-        return PartnerTurn(answer.text.strip(), meta={"model": answer.model})
+    return Turns(users.prompted, other, prepared, lambda task: users.profile(task.scenario))

@@ -186,6 +186,12 @@ class Arm:
     def embedded(self) -> bool:
         return bool(getattr(self._inner, "embedded", False))
 
+    async def aclose(self) -> None:
+        """Close the wrapped partner, if it holds anything."""
+        close = getattr(self._inner, "aclose", None)
+        if close is not None:
+            await close()
+
     def start(self, *, topic: str | None, seed: int) -> PartnerSession:
         own = derive_seed(seed, "arm", self._name)
         first = self._inner.start(topic=topic, seed=seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -32,13 +32,18 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], *, where: str) -> None:
+def refuse_changes(
+    before: Mapping[str, Any], now: Mapping[str, Any], *, where: str, growing: Collection[str] = ()
+) -> None:
     """Raise `JournalError` naming each field, if a run begun with `before` is to go on with `now`.
+
+    Counts in `growing` may be larger now, never smaller: what was done would be thrown away.
 
     Both hold only what decides the result: how much runs at a time, limits of time and where it runs are not among
     it, and may change.
     """
-    found = changes(before, now)
+    grown = {name: now[name] for name in growing if name in before and name in now and now[name] >= before[name]}
+    found = changes({**before, **grown}, now)
     if found:
         raise JournalError(
             f"{where} was begun with other settings: {'; '.join(found)}",

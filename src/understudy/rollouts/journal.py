@@ -6,7 +6,7 @@ import asyncio
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
@@ -18,12 +18,19 @@ from understudy.conversations import Conversation, Role, Turn
 from understudy.errors import JournalError, UsageError
 from understudy.rollouts.fingerprint import plain, refuse_changes
 from understudy.rollouts.holder import Holder
+from understudy.rollouts.journal_file import (
+    APPLICATION,
+    SCHEMA_VERSION,
+    broken,
+    check,
+    connect,
+    refused,
+    settings_in,
+)
 from understudy.rollouts.loop import Rollout
 from understudy.rollouts.write_ahead import damaged_bytes
 from understudy.rollouts.writer import Rows, Writer
 
-SCHEMA_VERSION = 1
-_APPLICATION = 0x554E4453  # "UNDS": what `file` and SQLite see in the header
 _TABLES = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE units (unit INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
@@ -35,6 +42,7 @@ CREATE TABLE finished (unit INTEGER PRIMARY KEY, outcome TEXT NOT NULL, turns IN
 # A unit that is finished takes no more turns: whoever comes second changes nothing.
 _TURN = "INSERT OR IGNORE INTO turns SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM finished WHERE unit = ?1)"
 _FINISHED = "INSERT OR IGNORE INTO finished VALUES (?, ?, ?, ?, ?)"
+_BESIDE = "INSERT OR REPLACE INTO settings VALUES (?, ?)"
 _FORGET = "DELETE FROM turns WHERE unit = ? AND unit NOT IN (SELECT unit FROM finished)"
 ACCEPTED = "accepted"
 
@@ -71,6 +79,8 @@ class Journal:
         self._holder = holder
         self._writer: Writer | None = None
         self._open = True
+        self._beside: tuple[str, Callable[[], Any]] | None = None
+        self._kept = ("", "")
 
     @classmethod
     def create(cls, path: Path, *, settings: Mapping[str, Any], ids: Iterable[str]) -> Journal:
@@ -91,22 +101,30 @@ class Journal:
                 text = msgspec.json.encode(plain(settings)).decode()
                 connection.execute("INSERT INTO settings VALUES ('settings', ?)", (text,))
                 connection.executemany("INSERT INTO units VALUES (?, ?)", enumerate(ids))
-                connection.execute(f"PRAGMA application_id={_APPLICATION}")
+                connection.execute(f"PRAGMA application_id={APPLICATION}")
                 connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
                 connection.execute("COMMIT")
             os.link(draft, path)  # Fails where a file of that name has come up in the meantime.
         except sqlite3.Error as error:
-            raise _refused(path, error) from error
+            raise refused(path, error) from error
         finally:
             draft.unlink(missing_ok=True)
         return cls.resume(path)
 
     @classmethod
-    def resume(cls, path: Path, *, settings: Mapping[str, Any] | None = None, wait_s: float = 0.5) -> Journal:
+    def resume(
+        cls,
+        path: Path,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        growing: Collection[str] = (),
+        wait_s: float = 0.5,
+    ) -> Journal:
         """Open the journal of a run that was begun, by whoever began it, and check that it is whole.
 
         Raises `JournalError` where another process holds it, where it is damaged, and where `settings` are given and
-        differ from those it was begun with, naming each field. `wait_s`: how long for a process that may be ending.
+        differ from those it was begun with, naming each field; those in `growing` are counts that may be larger now
+        (`grow` adds what that asks for). `wait_s`: how long for a process that may be ending.
         """
         if not path.is_file():
             raise UsageError(
@@ -116,15 +134,15 @@ class Journal:
             )
         with Holder.of(path) as holder:
             torn = damaged_bytes(path.with_name(path.name + "-wal"))
-            connection = _connect(path, holder, wait_s)
+            connection = connect(path, holder, wait_s)
             try:
-                _check(path, connection)
+                check(path, connection)
                 if settings is not None:
-                    refuse_changes(_settings(connection), settings, where=str(path))
+                    refuse_changes(settings_in(connection), settings, where=str(path), growing=growing)
             except BaseException as error:
                 connection.close()
                 if isinstance(error, sqlite3.Error):
-                    raise _refused(path, error) from error
+                    raise refused(path, error) from error
                 raise
             notes = list(holder.notes)
             if torn:
@@ -157,6 +175,8 @@ class Journal:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
+        if writer is None or writer.failure is None:
+            self.keep_now()
 
     def remove(self) -> None:
         """Close, and delete the file: everything in it is elsewhere."""
@@ -167,7 +187,41 @@ class Journal:
     @property
     def settings(self) -> dict[str, Any]:
         """What the run was begun with."""
-        return _settings(self._connection)
+        return settings_in(self._connection)
+
+    def grow(self, ids: Iterable[str], *, settings: Mapping[str, Any]) -> None:
+        """Plan more: units behind those that are planned, under the settings of the larger run."""
+        more = list(enumerate(ids))[self.planned :]
+        text = msgspec.json.encode(plain(settings)).decode()
+        self._commit([(_BESIDE, ("settings", text)), *(("INSERT INTO units VALUES (?, ?)", pair) for pair in more)])
+
+    def forget_failed(self) -> int:
+        """Take faulted units for unfinished again, and say how many; each goes on from what was said in it."""
+        faulted = [unit for unit, outcome, rollout in self.entries() if rollout.fault is not None]
+        self._commit([("DELETE FROM finished WHERE unit = ?", (unit,)) for unit in faulted])
+        return len(faulted)
+
+    def keep_beside(self, name: str, read: Callable[[], Any]) -> None:
+        """From now on keep what `read()` returns, plain data, with every commit: always as new as the turns."""
+        self._beside = (name, read)
+
+    def keep_now(self) -> None:
+        """Keep it at once, if it has changed since the last commit. Not while `add_turn` may run."""
+        before = self._kept
+        self._add_beside(rows := [])
+        if self._kept != before:
+            self._commit(rows)
+
+    def beside(self, name: str) -> Any:
+        """What was kept last under that name, None where nothing was."""
+        rows = self._rows("SELECT value FROM settings WHERE name = ?", (name,))
+        return msgspec.json.decode(rows[0][0]) if rows else None
+
+    def _add_beside(self, rows: Rows) -> None:
+        if self._beside is not None:
+            name, read = self._beside
+            self._kept = (name, msgspec.json.encode(read()).decode())
+            rows.append((_BESIDE, self._kept))
 
     @property
     def planned(self) -> int:
@@ -272,6 +326,7 @@ class Journal:
             self._writer = Writer(self._commit)
         if self._writer.failure is not None:
             raise self._writer.failure
+        self._add_beside(rows)
         return self._writer.put(rows)
 
     def _commit(self, rows: Rows) -> None:
@@ -283,7 +338,7 @@ class Journal:
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            raise _refused(self.path, error) from error
+            raise refused(self.path, error) from error
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         return self._connection.execute(query, values).fetchall()
@@ -295,7 +350,7 @@ class Journal:
         return row[0]
 
     def _damaged(self, what: str) -> JournalError:
-        return _broken(self.path, f"{what} is not as it was written")
+        return broken(self.path, f"{what} is not as it was written")
 
 
 class UnitLog(NamedTuple):
@@ -329,68 +384,3 @@ def _finished_rows(unit: int, rollout: Rollout, outcome: str | None) -> Rows:
     data = msgspec.json.encode(bare)
     row = (unit, outcome or outcome_of(rollout), len(talk.turns), data, zlib.crc32(data))
     return [*((_TURN, _turn_row(unit, k, turn)) for k, turn in enumerate(talk.turns)), (_FINISHED, row)]
-
-
-def _connect(path: Path, holder: Holder, wait_s: float) -> sqlite3.Connection:
-    """The one connection to the file. It is locked for as long as the connection lives, and by the system only, so
-    that a process that was killed leaves no lock behind."""
-    connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        connection.close()
-        if "locked" in str(error):
-            raise holder.in_use() from error
-        raise _refused(path, error) from error
-    holder.claim()
-    return connection
-
-
-def _check(path: Path, connection: sqlite3.Connection) -> None:
-    if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
-        raise _broken(path, "it is no journal of understudy, or not all of it was written")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
-        raise JournalError(
-            f"{path} was written by another version of understudy (journal version {version})",
-            why=f"this version reads journal version {SCHEMA_VERSION}",
-            fix="go on with the version of understudy that began the run",
-        )
-    told = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)").fetchall()]
-    if told != ["ok"]:
-        raise _broken(path, "; ".join(told))
-
-
-def _settings(connection: sqlite3.Connection) -> dict[str, Any]:
-    found = connection.execute("SELECT value FROM settings WHERE name = 'settings'").fetchone()
-    settings: dict[str, Any] = msgspec.json.decode(found[0])
-    return settings
-
-
-def _broken(path: Path, what: str) -> JournalError:
-    return JournalError(
-        f"{path} is damaged: {what}",
-        why="what it held cannot be trusted, and nothing of it was changed or exported",
-        fix=f"restore {path} from a copy, or remove it and begin the run again",
-    )
-
-
-def _refused(path: Path, error: sqlite3.Error) -> JournalError:
-    text = str(error)
-    if "full" in text or "disk I/O" in text:
-        return JournalError(
-            f"{path} cannot be written: {text}",
-            why="the disk is full or failing; everything that was reported as done is on it",
-            fix="free some space, then go on with --resume",
-        )
-    if "readonly" in text or "unable to open" in text:
-        return JournalError(
-            f"{path} cannot be opened for writing: {text}",
-            why="every turn is written there before the next one is asked for",
-            fix="change the permissions, or write to another --out",
-        )
-    return _broken(path, text)

@@ -24,7 +24,11 @@ from understudy.rollouts.partner import Partner, PartnerSession, PartnerTurn
 
 Function = Callable[[Sequence[Turn]], Any]
 _ARM_TAIL = re.compile(r"\+([a-z]+)$")
-_WHAT = "a partner is fitted:REAL or module:function, with an arm (+good, +bad, +rude, +slow, +hallucinating) behind it"
+_MODELS = ("openai", "hf", "scripted")
+_WHAT = (
+    "a partner is fitted:REAL, openai:MODEL[@URL] or module:function, with an arm (+good, +bad, +rude, +slow, "
+    "+hallucinating) behind it"
+)
 
 
 def open_partner(

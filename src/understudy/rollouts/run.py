@@ -20,7 +20,9 @@ from understudy.rollouts.simulate import (
     CONCURRENCY,
     Job,
     OnProgress,
+    Opener,
     check_limits,
+    close_sides,
     computed_roles,
     event_loop,
     name_of,
@@ -47,10 +49,13 @@ class Plan(NamedTuple):
     concurrency: int = CONCURRENCY
     workers: int = 1
     engine: Engine = "local"
+    opener: Opener | None = None
 
     def job(self) -> Job:
         """Users and partner, opened."""
-        return open_job(self.users, self.partner, (self.seed, self.max_turns, self.reply_timeout_s, self.concurrency))
+        return open_job(
+            self.users, self.partner, (self.seed, self.max_turns, self.reply_timeout_s, self.concurrency), self.opener
+        )
 
 
 def journal_beside(out: Path) -> Path:
@@ -70,6 +75,7 @@ def settings_of(plan: Plan, job: Job) -> dict[str, Any]:
 def open_journal(plan: Plan, job: Job, path: Path, *, resume: bool) -> Journal:
     """The journal of the run `plan` at `path`: a new one, or with `resume` the one that was begun.
 
+    `n` may be larger than the run was begun with: conversation k does not depend on it. Never smaller.
     Without `resume` a journal that is finished, or has nothing in it, is replaced; any other is never thrown away.
     Raises `UsageError` and `JournalError`.
     """
@@ -82,7 +88,10 @@ def open_journal(plan: Plan, job: Job, path: Path, *, resume: bool) -> Journal:
     )
     settings = settings_of(plan, job)
     if resume:
-        return Journal.resume(path, settings=settings)
+        journal = Journal.resume(path, settings=settings, growing=("n",))
+        if plan.n > journal.planned:
+            journal.grow((name_of(plan.seed, k) for k in range(plan.n)), settings=settings)
+        return journal
     if path.exists():
         old = Journal.resume(path)
         with closing(old):
@@ -175,6 +184,8 @@ async def roll_missing(
                 group.create_task(work())
     except BaseExceptionGroup as failures:
         raise _first(failures) from failures
+    finally:
+        await close_sides(job)
 
 
 def _first(error: BaseException) -> BaseException:

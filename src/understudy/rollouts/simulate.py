@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -58,6 +59,25 @@ class SimulationResult(msgspec.Struct, frozen=True):
         failed = Counter(f"{fault.by}: {fault.kind}" for fault in self.faults)
         accepted = len(self.rollouts) - sum(failed.values())
         return SimulationCounts(len(self.rollouts), accepted, dict(failed.most_common()))
+
+
+class Opener(msgspec.Struct, frozen=True):
+    """What opens users and partner from their names where `open_users` and `open_partner` do not know enough.
+
+    `function` is `module:name`, called as `function(users, partner, seed=seed, **options)` and returning both. Plain
+    data, so that it crosses to other machines; whatever is secret has to be found there.
+    """
+
+    function: str
+    options: Mapping[str, Any] = {}
+
+    def open(self, users: str, partner: str, *, seed: int) -> tuple[SimulatedUsers, Partner]:
+        """Users and partner, opened here."""
+        module, _, name = self.function.partition(":")
+        opened: tuple[SimulatedUsers, Partner] = getattr(importlib.import_module(module), name)(
+            users, partner, seed=seed, **self.options
+        )
+        return opened
 
 
 class Job(NamedTuple):
@@ -141,14 +161,29 @@ def stream_rollouts(
     return run_units(open_job(users, partner, (seed, max_turns, reply_timeout_s, concurrency)), range(n))
 
 
-def open_job(users: SimulatedUsers | str, partner: Partner | str, settings: tuple[int, int, float | None, int]) -> Job:
+def open_job(
+    users: SimulatedUsers | str,
+    partner: Partner | str,
+    settings: tuple[int, int, float | None, int],
+    opener: Opener | None = None,
+) -> Job:
     """Open what is given by name. The same corpus behind users and partner is fitted with the same seed."""
     seed, max_turns, reply_timeout_s, concurrency = settings
+    if opener is not None and isinstance(users, str) and isinstance(partner, str):
+        users, partner = opener.open(users, partner, seed=seed)
     people = open_users(users) if isinstance(users, str) else users
     system = open_partner(partner) if isinstance(partner, str) else partner
     if getattr(system, "one_at_a_time", False):
         concurrency = 1
     return Job(people, system, seed, max_turns, reply_timeout_s, concurrency)
+
+
+async def close_sides(job: Job) -> None:
+    """Close what users and partner hold on this event loop: connections belong to it. They can be used again."""
+    for side in (job.users, job.partner):
+        close = getattr(side, "aclose", None)
+        if close is not None:
+            await close()
 
 
 def origin_of(job: Job) -> dict[str, Any]:
@@ -212,8 +247,11 @@ def run_units(job: Job, ks: Iterable[int]) -> Iterator[Rollout]:
         return await under_way.popleft() if under_way else None
 
     with event_loop() as run:
-        while (rollout := run(next_rollout)) is not None:
-            yield rollout
+        try:
+            while (rollout := run(next_rollout)) is not None:
+                yield rollout
+        finally:
+            run(lambda: close_sides(job))
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def told_lines(context: Context, writing: WritingPlan) -> tuple[str, ...]:
 
 def prompts_digest() -> str:
     """A digest of all prompts of this room, for the provenance."""
-    text = "\n".join(prompt(name) for name in ("partner", "subtopics", "whole"))
+    text = "\n".join(prompt(name) for name in ("subtopics", "whole"))
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 

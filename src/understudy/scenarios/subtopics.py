@@ -10,7 +10,7 @@ import msgspec
 from understudy.conversations.text import tokens
 from understudy.models.model import LanguageModel, Message, ModelFault, Request
 from understudy.models.parsing import UnparsableError, parse_object
-from understudy.scenarios.reasoning import ReasoningError, split_before
+from understudy.models.reasoning import ReasoningError, split_before
 from understudy.scenarios.rendering import prompt
 from understudy.seeds import derive_seed
 

@@ -8,8 +8,8 @@ from typing import Any
 from understudy.conversations import Conversation, Ending, Role, Turn
 from understudy.models.model import LanguageModel, Message, Request
 from understudy.models.parsing import UnparsableError, parse_object
+from understudy.models.reasoning import ReasoningError, split_before, split_reasoning
 from understudy.scenarios.plan import WritingPlan
-from understudy.scenarios.reasoning import ReasoningError, split_before, split_reasoning
 from understudy.scenarios.rendering import whole_prompt
 from understudy.scenarios.scenario import Scenario, profile_of
 from understudy.seeds import derive_seed

@@ -37,7 +37,7 @@ def open_users(users: str | os.PathLike[str]) -> SimulatedUsers:
     >>> open_users("structurd:goals.json")
     Traceback (most recent call last):
     understudy.errors.UsageError: 'structurd:goals.json' names no simulated users
-      why: users are a folder made by `understudy fit`, or structured:GOALS; did you mean 'structured:'?
+      why: users are a folder made by `understudy fit`, structured:GOALS, or prompted:PLAN.toml; did you mean 'structured:'?
       fix: run `understudy fit REAL --out users/`, then give users/
     """
     text = os.fspath(users)
@@ -46,16 +46,16 @@ def open_users(users: str | os.PathLike[str]) -> SimulatedUsers:
         return open_structured(rest)
     if colon and scheme == "prompted":
         raise UsageError(
-            f"{text!r}: prompted users are not available in this version",
-            why="they need a language model, and this version runs without one",
-            fix="give a folder made by `understudy fit`, or structured:GOALS",
+            f"{text!r}: prompted users need a language model",
+            why="it speaks for them, turn by turn",
+            fix="name one with --model; in Python use `understudy.scenarios.people.open_planned`",
         )
     path = Path(text)
     if path.is_dir():
         from understudy.users.population import load_population
 
         return load_population(path)
-    why = "users are a folder made by `understudy fit`, or structured:GOALS"
+    why = "users are a folder made by `understudy fit`, structured:GOALS, or prompted:PLAN.toml"
     if path.is_file():
         why = f"{text} is a file; {why}"
         fix = f"run `understudy fit {text} --out users/`, then give users/; or give structured:{text}"

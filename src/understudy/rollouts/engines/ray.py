@@ -24,7 +24,7 @@ from understudy.errors import JournalError, SimulatorError, UnderstudyError, Usa
 from understudy.models.model import ModelFault, TerminalFault
 from understudy.rollouts.journal import Journal, UnitLog
 from understudy.rollouts.loop import Rollout
-from understudy.rollouts.simulate import computed_roles, name_of, open_job, origin_of, roll_unit
+from understudy.rollouts.simulate import Opener, close_sides, computed_roles, name_of, open_job, origin_of, roll_unit
 
 if TYPE_CHECKING:
     from understudy.rollouts.run import Plan
@@ -49,6 +49,7 @@ class _Errand(msgspec.Struct, frozen=True):
     settings: dict[str, Any]
     journal: str
     folder: str
+    opener: Opener | None = None
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -83,7 +84,7 @@ class Worker:
             file = Path(tempfile.mkdtemp(prefix="understudy-"), file.name)
         try:
             settings = (todo.seed, todo.max_turns, todo.reply_timeout_s, todo.concurrency)
-            self._job = open_job(todo.users, todo.partner, settings)
+            self._job = open_job(todo.users, todo.partner, settings, todo.opener)
         except UnderstudyError as error:
             self._refusal = error
             return
@@ -111,6 +112,7 @@ class Worker:
     async def close(self) -> None:
         """Let go of the journal."""
         if self._refusal is None:
+            await close_sides(self._job)
             self._journal.close()
 
 
@@ -170,7 +172,7 @@ class _Driver:
         file = self._journal.path.with_name(f"{self._journal.path.name}{WORKER_MARK}{secrets.token_hex(6)}")
         errand = _Errand(
             str(plan.users), str(plan.partner), plan.seed, plan.n, plan.max_turns, plan.reply_timeout_s, self._each,
-            self._journal.settings, str(file.absolute()), str(Path.cwd()),
+            self._journal.settings, str(file.absolute()), str(Path.cwd()), plan.opener,
         )  # fmt: skip
         return _Hand(self._class.remote(msgspec.json.encode(errand)), file, {})
 
@@ -247,7 +249,7 @@ def merge_worker(journal: Journal, file: Path) -> None:
     """
     if not file.exists():
         return
-    with Journal.resume(file, settings=journal.settings, wait_s=_CLOSES_S) as other:
+    with Journal.resume(file, settings=journal.settings, growing=("n",), wait_s=_CLOSES_S) as other:
         journal.merge(other)
         other.remove()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -36,7 +37,7 @@ def split_reasoning(text: str) -> Apart:
     Apart(text='ok thx', reasoning='She is in a hurry.')
     >>> split_reasoning("<think>She is in a hurry. ok thx")
     Traceback (most recent call last):
-    understudy.scenarios.reasoning.ReasoningError: '<think>' has no partner
+    understudy.models.reasoning.ReasoningError: '<think>' has no partner
     """
     if "<" not in text:
         return Apart(text, "")
@@ -101,6 +102,39 @@ class ReasoningApart:
     async def aclose(self) -> None:
         """Close the wrapped model."""
         await close_model(self._model)
+
+
+REASONING = "reasoning"
+
+
+class Noted:
+    """A simulator or partner whose turns carry the reasoning that went before them, in `meta["reasoning"]`."""
+
+    def __init__(self, inner: Any) -> None:
+        self.identity: str = inner.identity
+        self._inner = inner
+
+    def start(self, *given: Any, **named: Any) -> Any:
+        """The session of the one inside, its reasoning noted."""
+        return _NotedSession(self._inner.start(*given, **named))
+
+    async def aclose(self) -> None:
+        """Close the one inside."""
+        await close_model(self._inner)
+
+
+class _NotedSession:
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def reply(self, history: Sequence[Any]) -> Any:
+        notes: list[str] = []
+        token = NOTES.set(notes)
+        try:
+            said = await self._inner.reply(history)
+        finally:
+            NOTES.reset(token)
+        return msgspec.structs.replace(said, meta={**said.meta, REASONING: notes}) if notes else said
 
 
 def _unusable(code: str, what: str, answer: Completion) -> TransientFault:
