@@ -16,6 +16,7 @@ from understudy.seeds import stream
 from understudy.users.labels import entities_as_said
 from understudy.users.material import flatten, satisfaction_of
 from understudy.users.population import FittedPopulation, fit_population, load_population
+from understudy.users.structured import StructuredPopulation
 
 PLACES = ("York", "Leeds", "Hull", "Ripon", "Selby", "Whitby", "Malton")
 FOODS = ("thai", "greek", "polish", "welsh", "cuban")
@@ -133,3 +134,23 @@ def test_entities_follow_what_became_of_the_words() -> None:
     assert entities_as_said(pairs, {}, before, "i liked it", brought=[("movie", "it"), ("x", "gone")]) == (
         ("movie", "it"),
     )
+
+
+def test_structured_users_carry_the_labels_of_the_turns_that_named_their_attributes(real: Corpus) -> None:
+    people = StructuredPopulation.from_corpus(real)
+    talks = simulate(people, function_partner(lambda history: "ok"), n=20, seed=1).conversations
+    of_goal = {goal.goal: goal.labels for goal in people.goals}
+    for k, talk in enumerate(talks):
+        labels = of_goal[people.draw(k, seed=1).goal]
+        mine = [turn for turn in talk.turns if turn.role == "user"]
+        assert [turn.acts for turn in mine] == [label.acts for label in labels]
+        assert [turn.meta.get("state", {}).get("satisfaction") for turn in mine] == [x.satisfaction for x in labels]
+        assert mine[-1].acts == ("thank",)
+        assert "inform" in mine[0].acts
+
+
+def test_structured_users_of_a_corpus_without_labels_carry_none() -> None:
+    people = StructuredPopulation.from_corpus(Corpus([Conversation("a", (Turn("user", "i want jazz"),))]))
+    (done,) = simulate(people, function_partner(lambda history: "ok"), n=1, seed=1).conversations
+    assert people.goals[0].labels == ()
+    assert all(turn.acts == () and "state" not in turn.meta for turn in done.turns)

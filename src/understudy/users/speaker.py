@@ -265,8 +265,9 @@ class Speaker:
         at, turns = int(self.table.corpus_row[row]), self.turns
         brought = []
         if said and self._labelled:
+            own = {surfaces.get(piece.surface, piece.surface) for piece in self.book.pieces_of(row)}
             named = [(self.book.kinds.get(piece.id, ""), piece.surface) for piece in said]
-            brought = [(kind, surface) for kind, surface in named if kind in self._labelled]
+            brought = [pair for pair in named if pair[0] in self._labelled and pair[1] not in own]
         entities = entities_as_said(turns.mentions[at], surfaces, turns.texts[at], text, brought=brought)
         return Labels(turns.acts[at], entities, turns.satisfaction[at])
 

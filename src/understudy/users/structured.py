@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import blake2b
 
@@ -14,6 +14,7 @@ from understudy.conversations import Conversation, Corpus, Ending, Turn
 from understudy.conversations.text import tokens
 from understudy.errors import UsageError
 from understudy.seeds import derive_seed
+from understudy.users.material import satisfaction_of
 from understudy.users.profile import Goal, Persona, Profile
 from understudy.users.simulator import UserTurn
 
@@ -22,12 +23,24 @@ KEYWORDS = 4
 _LONGEST_VALUE = 80
 
 
+class Label(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the corpus labelled the turn in which a user said something."""
+
+    acts: tuple[str, ...] = ()
+    satisfaction: float | None = None
+
+
 class GoalOf(msgspec.Struct, frozen=True):
-    """A goal and whose it is. `user` numbers the users of the source: one user's sessions stay together."""
+    """A goal and whose it is. `user` numbers the users of the source: one user's sessions stay together.
+
+    `labels`: of the turns in which the attributes were said, in their order, and of the last turn; none where the
+    source has no labels.
+    """
 
     goal: Goal
     user: int
     opens: bool = True
+    labels: tuple[Label, ...] = ()
 
 
 def attributes(goal: Goal) -> tuple[tuple[str, str], ...]:
@@ -49,15 +62,18 @@ def attributes(goal: Goal) -> tuple[tuple[str, str], ...]:
 class StructuredSession:
     """Says one attribute a turn whatever the partner says, then thanks and leaves."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, labels: Sequence[Label] = ()) -> None:
         self._attributes = attributes(profile.goal)
+        self._labels = labels
 
     async def reply(self, history: Sequence[Turn]) -> UserTurn:
-        said = sum(turn.role == "user" for turn in history)
-        if said >= len(self._attributes):
-            return UserTurn(GOODBYE, intent="thank", ending=Ending("user", "goal said"))
+        said = min(sum(turn.role == "user" for turn in history), len(self._attributes))
+        label = self._labels[said] if said < len(self._labels) else Label()
+        state = {} if label.satisfaction is None else {"satisfaction": label.satisfaction}
+        if said == len(self._attributes):
+            return UserTurn(GOODBYE, "thank", state, Ending("user", "goal said"), acts=label.acts)
         kind, value = self._attributes[said]
-        return UserTurn(f"{kind}: {value}", intent="inform", meta={"entities": [[kind, value]]})
+        return UserTurn(f"{kind}: {value}", "inform", state, meta={"entities": [[kind, value]]}, acts=label.acts)
 
 
 class StructuredSimulator:
@@ -80,8 +96,11 @@ class StructuredSimulator:
     identity = "structured/1"
     embedded = True  # it only computes: a lost reply costs nothing but time
 
+    def __init__(self, labels: Mapping[Goal, Sequence[Label]] | None = None) -> None:
+        self._labels = labels or {}
+
     def start(self, profile: Profile, *, seed: int) -> StructuredSession:
-        return StructuredSession(profile)
+        return StructuredSession(profile, self._labels.get(profile.goal, ()))
 
 
 class StructuredPopulation:
@@ -89,7 +108,8 @@ class StructuredPopulation:
 
     The persona is the same for all: dispersion between users comes from their goals alone. `from_corpus` reads
     goals off finished conversations, which is fair for new conversations with new users and is look-ahead for
-    anything compared with the very conversation that a goal came from.
+    anything compared with the very conversation that a goal came from. Turns then carry the labels (acts,
+    satisfaction) of the turns in which their attributes were said, so that a study can train on them.
 
     >>> people = StructuredPopulation([Goal(topic="hotel", entities=(("area", "north"),))])
     >>> people.draw(3, seed=1).goal.entities
@@ -133,7 +153,7 @@ class StructuredPopulation:
         )
 
     def simulator(self) -> StructuredSimulator:
-        return StructuredSimulator()
+        return StructuredSimulator({item.goal: item.labels for item in reversed(self.goals) if item.labels})
 
 
 def goals_of(corpus: Corpus) -> list[GoalOf]:
@@ -158,20 +178,38 @@ def goals_of(corpus: Corpus) -> list[GoalOf]:
         unit = talk.user_id if talk.user_id is not None else f"c:{talk.id}"
         number = numbers.setdefault(unit, len(numbers))
         said = found or tuple(("keyword", word) for word in _salient(words, spread, documents))
-        goals.append(GoalOf(Goal(topic=talk.topic, entities=said), number, talk.turns[0].role == "user"))
+        goal = Goal(topic=talk.topic, entities=said)
+        goals.append(GoalOf(goal, number, talk.turns[0].role == "user", _labels(talk, attributes(goal))))
     return goals
 
 
+def _labels(talk: Conversation, said: Sequence[tuple[str, str]]) -> tuple[Label, ...]:
+    """The label of the first turn that names each attribute (the first turn where none does), and of the last."""
+    turns = [turn for turn in talk.turns if turn.role == "user" and turn.text.strip()]
+    labels = [Label(turn.acts, satisfaction_of(turn.meta.get("satisfaction"))) for turn in turns]
+    if all(label == Label() for label in labels):
+        return ()
+    texts = [" ".join(turn.text.lower().split()) for turn in turns]
+    named = [[" ".join(value.lower().split()) for _, value in _pairs(turn)] for turn in turns]
+    first = []
+    for _, value in said:
+        wanted = value.lower()
+        at = next((k for k in range(len(turns)) if wanted in named[k]), None)
+        first.append(next((k for k in range(len(turns)) if wanted in texts[k]), 0) if at is None else at)
+    return (*(labels[k] for k in first), labels[-1])
+
+
 def _entities(talk: Conversation) -> tuple[tuple[str, str], ...]:
-    found: dict[tuple[str, str], None] = {}
-    for turn in talk.turns:
-        pairs = turn.meta.get("entities") if turn.role == "user" and turn.meta else None
-        for pair in pairs if isinstance(pairs, list | tuple) else ():
-            if isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(x, str) for x in pair):
-                kind, value = pair[0].strip(), " ".join(pair[1].split())[:_LONGEST_VALUE]
-                if value:
-                    found[(kind or "item", value)] = None
-    return tuple(found)
+    return tuple(dict.fromkeys(pair for turn in talk.turns if turn.role == "user" for pair in _pairs(turn)))
+
+
+def _pairs(turn: Turn) -> Iterator[tuple[str, str]]:
+    pairs = turn.meta.get("entities") if turn.meta else None
+    for pair in pairs if isinstance(pairs, list | tuple) else ():
+        if isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(x, str) for x in pair):
+            kind, value = pair[0].strip(), " ".join(pair[1].split())[:_LONGEST_VALUE]
+            if value:
+                yield kind or "item", value
 
 
 def _words(talk: Conversation) -> Iterator[str]:
