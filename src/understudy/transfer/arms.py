@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -160,20 +161,39 @@ def score_arms(arms: Arms, *, redraws: int = REDRAWS, on_progress: OnProgress | 
 
 
 def resample(
-    scores: ArmScores, *, rng: np.random.Generator, resamples: int = RESAMPLES
+    scores: ArmScores, statistic: Statistic, *, rng: np.random.Generator, resamples: int = RESAMPLES
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """The mean score of each arm as observed (1,), and in each of `resamples` resamples of test units and redraws.
 
     A resample moves all arms by one draw of the test units (they are paired) and each arm by a draw of its training
-    sets. Both draws are normal multipliers on the observed deviations, divided by the root of a chi-square over its
-    degrees of freedom: units - 1 for the test and redraws - 1 for the training sets, so that few units or few redraws
-    widen what follows instead of narrowing it. The spread of R redraws, each a share f of its pool, stands for
-    another pool as well: their mean gets the variance `s² (1/R + f/(1-f))`, after Nadeau & Bengio (2003),
-    doi:10.1023/A:1024068626366.
+    sets, as normal multipliers on the observed deviations. The redraws of an arm, R of them, each a share f of its
+    pool, stand for another pool as well: their mean gets the variance `s² (1/R + f/(1-f))`, after Nadeau & Bengio
+    (2003), doi:10.1023/A:1024068626366. So that few units or few redraws widen what follows, the draws are those of
+    Student's t, with the degrees of freedom that Satterthwaite (1946), doi:10.2307/3002019, gives for `statistic`.
     """
     names = list(scores.scores)
-    per_example = np.stack([scores.scores[name].mean(axis=0) for name in names], axis=1)
-    means = per_example.mean(axis=0)
+    means = np.array([scores.scores[name].mean() for name in names])
+    sources = [_of_test_units(scores, rng, resamples)]
+    for k, name in enumerate(names):
+        if (variance := _of_training(scores, name)) > 0:
+            moved = np.zeros((resamples, len(names)))
+            moved[:, k] = np.sqrt(variance) * rng.standard_normal(resamples)
+            sources.append((moved, len(scores.scores[name]) - 1))
+    spreads = [float(np.var(statistic(_by_name(names, means + moved)))) for moved, _ in sources]
+    total = sum(spreads)
+    freedom = total**2 / sum(v**2 / df for v, (_, df) in zip(spreads, sources, strict=True)) if total > 0 else 1.0
+    heavy = np.sqrt(freedom / rng.chisquare(freedom, resamples))[:, None]
+    moved = means + heavy * np.sum([moved for moved, _ in sources], axis=0)
+    return _by_name(names, means[None, :]), _by_name(names, moved)
+
+
+def _by_name(names: list[str], columns: Floats) -> dict[str, Floats]:
+    return {name: columns[:, k] for k, name in enumerate(names)}
+
+
+def _of_test_units(scores: ArmScores, rng: np.random.Generator, resamples: int) -> tuple[Floats, int]:
+    """How the arms' means move together with the test units (resamples, arms), and its degrees of freedom."""
+    per_example = np.stack([rows.mean(axis=0) for rows in scores.scores.values()], axis=1)
     _, member = np.unique(scores.units, return_inverse=True)
     groups, examples = int(member.max()) + 1, len(member)
     if groups < 2:
@@ -182,27 +202,20 @@ def resample(
             why="nothing says how much another user would change",
             fix="test on more users",
         )
-    sums = np.stack([np.bincount(member, per_example[:, k], groups) for k in range(len(names))], axis=1)
-    residual = (sums - means * np.bincount(member, minlength=groups)[:, None]) / examples
+    sums = np.stack([np.bincount(member, column, groups) for column in per_example.T], axis=1)
+    residual = (sums - per_example.mean(axis=0) * np.bincount(member, minlength=groups)[:, None]) / examples
     spread, vectors = np.linalg.eigh(residual.T @ residual * (groups / (groups - 1)))
-    draws = rng.standard_normal((resamples, len(names))) * np.sqrt(np.maximum(spread, 0.0))
-    moved = means + (draws @ vectors.T) * _heavy(rng, resamples, groups - 1)[:, None]
-    replicates = {}
-    for k, name in enumerate(names):
-        rows = scores.scores[name]
-        of_training = np.zeros(resamples)
-        if len(rows) > 1:
-            share = min(scores.share.get(name, 0.0), 0.95)
-            variance = rows.mean(axis=1).var(ddof=1) * (1 / len(rows) + share / (1 - share))
-            of_training = np.sqrt(variance) * rng.standard_normal(resamples) * _heavy(rng, resamples, len(rows) - 1)
-        replicates[name] = moved[:, k] + of_training
-    return {name: means[k : k + 1] for k, name in enumerate(names)}, replicates
+    draws = rng.standard_normal((resamples, len(spread))) * np.sqrt(np.maximum(spread, 0.0))
+    return draws @ vectors.T, groups - 1
 
 
-def _heavy(rng: np.random.Generator, count: int, df: int) -> Floats:
-    """What turns a normal multiplier into Student's t."""
-    scale: Floats = np.sqrt(df / rng.chisquare(df, count))
-    return scale
+def _of_training(scores: ArmScores, name: str) -> float:
+    """Variance of an arm's mean over training sets and the pools that they come from."""
+    rows = scores.scores[name]
+    if len(rows) < 2:
+        return 0.0
+    share = min(scores.share.get(name, 0.0), 0.95)
+    return float(rows.mean(axis=1).var(ddof=1)) * (1 / len(rows) + share / (1 - share))
 
 
 def estimate(
@@ -227,7 +240,17 @@ def estimate(
     >>> round(found.value, 1), bool(found.low < 0.2 < found.high)
     (0.2, True)
     """
-    observed, replicates = resample(scores, rng=rng, resamples=resamples)
+    observed, replicates = resample(scores, statistic, rng=rng, resamples=resamples)
     values = statistic(replicates)
     low, high = np.quantile(values, [0.5 - level / 2, 0.5 + level / 2])
     return Estimated(float(statistic(observed)[0]), float(low), float(high), values)
+
+
+def arm_means(scores: ArmScores, *, rng: np.random.Generator, level: float = 0.95) -> dict[str, Estimated]:
+    """The mean score of each arm with its interval, within 0 and 1."""
+    found = {}
+    for name in scores.scores:
+        one = scores._replace(scores={name: scores.scores[name]})
+        value, low, high, replicates = estimate(one, itemgetter(name), rng=rng, level=level)
+        found[name] = Estimated(value, max(0.0, low), min(1.0, high), replicates)
+    return found
