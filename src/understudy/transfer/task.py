@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -9,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.conversations import Corpus
+from understudy.errors import UsageError
+from understudy.rollouts.importing import import_object, is_import_path
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -132,3 +135,59 @@ BUILT_IN = {
     "item": "understudy.transfer.tasks.item:ItemTask",
     "summarisation": "understudy.transfer.tasks.summarisation:SummarisationTask",
 }
+_METHODS = ("examples", "baseline", "fit", "score")
+_FIELDS = {"name": str, "metric": str, "labelled": bool, "needs": str}
+
+
+def open_task(name_or_uri: str) -> Task:
+    """The task that `name_or_uri` names: one of `BUILT_IN`, or your own as `module:object`.
+
+    `module:object` is an object with the fields and methods of `Task`, or a class that makes one without arguments,
+    imported from the path of Python or from the working folder. Raises `UsageError`, with the nearest name.
+
+    >>> open_task("topic").metric
+    'accuracy'
+    >>> open_task("act")
+    Traceback (most recent call last):
+    understudy.errors.UsageError: there is no task 'act'
+      why: a task is one of acts, topic, next_response, next_user_turn, satisfaction, attributes, genre, item,
+        summarisation, or module:object; did you mean 'acts'?
+      fix: give, for example, topic
+    """
+    path = BUILT_IN.get(name_or_uri)
+    if path is not None:
+        task: Task = import_object(path, what="task", used="trained and tested", give="a built-in task")()
+        return task
+    if is_import_path(name_or_uri):
+        return _own_task(name_or_uri)
+    near = difflib.get_close_matches(name_or_uri, BUILT_IN, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise UsageError(
+        f"there is no task {name_or_uri!r}",
+        why=f"a task is one of {', '.join(BUILT_IN)}, or module:object{hint}",
+        fix="give, for example, topic",
+    )
+
+
+def _own_task(path: str) -> Task:
+    give = "module:object as in `from module import object`"
+    found = import_object(path, what="task", used="trained and tested", give=give)
+    if isinstance(found, type):
+        try:
+            found = found()
+        except TypeError as error:
+            raise UsageError(
+                f"task {path!r} cannot be made without arguments: {error}",
+                why="a class is called to get the task",
+                fix="give its arguments defaults, or point to an object that is made already",
+            ) from error
+    missing = [name for name in _METHODS if not callable(getattr(found, name, None))]
+    missing += [name for name, kind in _FIELDS.items() if not isinstance(getattr(found, name, None), kind)]
+    if missing:
+        raise UsageError(
+            f"task {path!r} is a {type(found).__name__} without {', '.join(missing)}",
+            why="a task gives examples, a baseline, a fitted model and a score for each example",
+            fix="follow understudy.transfer.Task; understudy.testing.tasks.check_task says what is still missing",
+        )
+    task: Task = found
+    return task
