@@ -8,6 +8,7 @@ import re
 import pytest
 
 from tests.cli.running import corpus_file, run
+from tests.stub_server import StubProcess
 from understudy.models.model import Request, TerminalFault
 from understudy.models.scripted import Scripted
 
@@ -126,7 +127,7 @@ def test_a_dry_run_opens_no_model_and_writes_nothing(capsys, folder, monkeypatch
 
     monkeypatch.setattr("understudy.models.opening.open_model", refuse)
     before = sorted(folder.iterdir())
-    done = run(capsys, "generate", "whole.toml", "--dry-run", "--model", "openai:x", "--json", "-q")
+    done = run(capsys, "generate", "whole.toml", "--dry-run", "--model", "openai:x@http://x/v1", "--json", "-q")
     assert done.code == 0, done.err
     told = json.loads(done.out)
     assert told["expected"]["calls"] == 12
@@ -164,22 +165,38 @@ def test_a_preview_prints_and_writes_nothing(capsys, folder) -> None:
 def test_a_stopped_run_goes_on_to_the_same_bytes(capsys, folder, opened, mode) -> None:
     limits = opened
     plan = f"{mode}.toml"
-    done = run(capsys, "generate", plan, "--model", "openai:x", "--out", "whole.jsonl", "--concurrency", "3", "-q")
+    done = run(
+        capsys, "generate", plan, "--model", "openai:x@http://x/v1", "--out", "whole.jsonl", "--concurrency", "3", "-q"
+    )
     assert done.code == 0, done.err
     limits[:] = [9]
-    stopped = run(capsys, "generate", plan, "--model", "openai:x", "--out", "part.jsonl", "--concurrency", "3", "-q")
+    stopped = run(
+        capsys, "generate", plan, "--model", "openai:x@http://x/v1", "--out", "part.jsonl", "--concurrency", "3", "-q"
+    )
     assert stopped.code == 3
     assert "the key is wrong" in stopped.err
     assert "--resume" in stopped.err
     assert not (folder / "part.jsonl").exists()
-    again = run(capsys, "generate", plan, "--model", "openai:x", "--out", "part.jsonl", "-q")
+    again = run(capsys, "generate", plan, "--model", "openai:x@http://x/v1", "--out", "part.jsonl", "-q")
     assert again.code == 2
     assert "--resume" in again.err
-    other = run(capsys, "generate", plan, "--model", "openai:x", "--out", "part.jsonl", "--seed", "5", "--resume", "-q")
+    other = run(
+        capsys,
+        "generate",
+        plan,
+        "--model",
+        "openai:x@http://x/v1",
+        "--out",
+        "part.jsonl",
+        "--seed",
+        "5",
+        "--resume",
+        "-q",
+    )
     assert other.code == 2
     assert "seed: 0 before, 5 now" in other.err
     limits[:] = []
-    gone_on = run(capsys, "generate", plan, "--model", "openai:x", "--out", "part.jsonl", "--resume", "-q")
+    gone_on = run(capsys, "generate", plan, "--model", "openai:x@http://x/v1", "--out", "part.jsonl", "--resume", "-q")
     assert gone_on.code == 0, gone_on.err
     assert (folder / "part.jsonl").read_bytes() == (folder / "whole.jsonl").read_bytes()
     parts = [(folder / f"{name}.jsonl.account.json").read_bytes() for name in ("part", "whole")]
@@ -188,7 +205,9 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(capsys, folder, opened, mode) -
 
 def test_reasoning_is_beside_the_dialogue_and_never_in_it(capsys, folder, opened) -> None:
     for mode in ("whole", "turns"):
-        done = run(capsys, "generate", f"{mode}.toml", "--model", "openai:x", "--out", f"{mode}.jsonl", "-q")
+        done = run(
+            capsys, "generate", f"{mode}.toml", "--model", "openai:x@http://x/v1", "--out", f"{mode}.jsonl", "-q"
+        )
         assert done.code == 0, done.err
         rows = [json.loads(line) for line in (folder / f"{mode}.jsonl").read_text("utf-8").splitlines()]
         assert rows
@@ -196,6 +215,51 @@ def test_reasoning_is_beside_the_dialogue_and_never_in_it(capsys, folder, opened
             assert {note["text"] for note in row["meta"]["reasoning"]} & {"hm", "fine"} or mode == "whole"
             assert not any("reasoning" in turn.get("meta", {}) for turn in row["turns"])
             assert not any("think" in turn["text"] or "because" in turn["text"] for turn in row["turns"])
+
+
+def test_a_second_model_answers_and_a_budget_holds_over_resumed_runs(capsys, folder) -> None:
+    user = json.dumps({"text": "Any westerns on tonight, with horses and a train?", "leaving": False})
+    (folder / "told.txt").write_text("You sell tickets.")
+    with StubProcess(answer=user) as stub:
+        arguments = (
+            "generate", "turns.toml", "--model", f"openai:user@{stub.url}", "--partner", f"openai:bot@{stub.url}+rude",
+            "--partner-prompt", "told.txt", "--out", "syn.jsonl", "-q", "--json",
+        )  # fmt: skip
+        for most in ("10", "25"):
+            done = run(capsys, *arguments, "--max-calls", most, *(["--resume"] if most != "10" else []))
+            assert done.code == 5, done.err
+            assert stub.counters()["calls"] == int(most)
+        done = run(capsys, *arguments, "--resume")
+        assert done.code == 0, done.err
+        assert json.loads(done.out)["spent"]["calls"] == stub.counters()["calls"]
+    rows = [json.loads(line) for line in (folder / "syn.jsonl").read_text("utf-8").splitlines()]
+    assert {turn["meta"]["model"] for row in rows for turn in row["turns"]} == {"user", "bot"}
+
+
+def test_failed_attempts_are_made_again_on_request(capsys, folder, monkeypatch) -> None:
+    broken = [True]
+
+    def open_model(uri, **options):
+        def moody(request: Request) -> str:
+            if broken[0] and request.purpose == "conversation" and request.seed % 3:
+                return "not today"
+            return answer(request)
+
+        opened = Opened(50 if broken[0] else None)
+        opened.model = Scripted(moody, name="test")
+        return opened
+
+    monkeypatch.setattr("understudy.models.opening.open_model", open_model)
+    plan = (folder / "whole.toml").read_text().replace("n = 12", "n = 40")
+    (folder / "whole.toml").write_text(plan)
+    arguments = ("generate", "whole.toml", "--model", "openai:x@http://x/v1", "-q", "--json", "--out")
+    assert run(capsys, *arguments, "part.jsonl").code == 3
+    broken[0] = False
+    done = run(capsys, *arguments, "part.jsonl", "--resume", "--retry-failed")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["accounts"]["attempts_failed"] == {}
+    assert run(capsys, *arguments, "whole.jsonl").code == 0
+    assert (folder / "part.jsonl").read_bytes() == (folder / "whole.jsonl").read_bytes()
 
 
 def test_a_model_that_answers_rubbish_leaves_an_account_and_no_file(capsys, folder) -> None:
@@ -218,6 +282,9 @@ def test_a_model_that_answers_rubbish_leaves_an_account_and_no_file(capsys, fold
         (["whole.toml", "--out", "a.jsonl", "--real", "real.jsonl", "--partner", "os:getcwd"], "--partner with"),
         (["whole.toml", "--out", "a.jsonl", "--real", "real.jsonl", "--resume"], "there is no journal"),
         (["whole.toml", "--out", "a.jsonl", "--model", "gpt"], "names no model"),
+        (["whole.toml", "--out", "a.jsonl", "--model", "openai:gpt"], "no API key"),
+        (["whole.toml", "--out", "a.jsonl", "--real", "real.jsonl", "--retry-failed"], "add --resume"),
+        (["whole.toml", "--out", "a.jsonl", "--model", "openai:x", "--partner-prompt", "x"], "--partner-prompt"),
         (["whole.toml", "--out", "nowhere/a.jsonl"], "no folder"),
     ],
 )

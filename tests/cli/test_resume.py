@@ -24,6 +24,11 @@ async def reply(history):
         calls.write("|".join(turn.text for turn in history) + "\\n")
     return f"answer {len(history)}"
 
+async def moody(history):
+    if len(history) > 1 and "v3" in history[0].text and not pathlib.Path("mended").exists():
+        raise ValueError("not today")
+    return await reply(history)
+
 async def picky(history):
     if history[-1].text.endswith("v3"):
         raise ValueError("not that one")
@@ -121,6 +126,39 @@ def test_broken_conversations_stay_in_the_journal(room, capsys) -> None:
     assert (room / "out.jsonl").read_bytes() == before
     assert run(capsys, *command).code == 0
     assert (room / "out.jsonl").read_bytes() == before
+
+
+def test_what_broke_is_tried_again_on_request_only_and_goes_on_where_it_broke(room, capsys) -> None:
+    command = [*COMMAND.replace("reply", "moody").split(), "out.jsonl"]
+    first = run(capsys, *command)
+    assert first.code == 0
+    again = shlex.split(re.search(r"try them again with: (.*)", first.err)[1])[1:]
+    assert again == [*command, "--resume", "--retry-failed"]
+    (room / "mended").touch()
+    assert run(capsys, *command, "--resume").code == 0
+    assert len((room / "out.jsonl").read_text().splitlines()) < 200
+    calls = (room / "calls").read_text().splitlines()
+    assert run(capsys, *again).code == 0
+    more = (room / "calls").read_text().splitlines()[len(calls) :]
+    assert more
+    assert all("v3" in line for line in more), "nothing else is asked again"
+    assert not list(room.glob("out.jsonl.*"))
+    assert run(capsys, *command[:-1], "whole.jsonl").code == 0
+    assert (room / "out.jsonl").read_bytes() == (room / "whole.jsonl").read_bytes()
+
+
+def test_a_run_may_grow_while_it_is_not_finished_and_never_shrinks(room, capsys) -> None:
+    command = [*COMMAND.replace("-n 200", "-n 60").split(), "out.jsonl"]
+    process = start(*command)
+    wait_for_calls(room, 50)
+    process.kill()
+    process.communicate()
+    ran = run(capsys, *[word.replace("60", "50") for word in command], "--resume")
+    assert ran.code == 2
+    assert "n: 60 before, 50 now" in ran.err
+    assert run(capsys, *COMMAND.split(), "out.jsonl", "--resume").code == 0
+    assert run(capsys, *COMMAND.split(), "whole.jsonl").code == 0
+    assert (room / "out.jsonl").read_bytes() == (room / "whole.jsonl").read_bytes()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

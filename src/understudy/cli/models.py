@@ -74,9 +74,16 @@ class Models:
         from understudy.models.opening import open_model
 
         if uri not in self.opened:
+            key = os.environ.get("OPENAI_API_KEY")
+            if uri.startswith("openai:") and "@http" not in uri and not key and not os.environ.get("OPENAI_BASE_URL"):
+                raise UsageError(
+                    f"{uri}: no API key",
+                    why="without a URL this model is OpenAI's own, which answers nobody without a key",
+                    fix="set OPENAI_API_KEY, or name your endpoint: openai:MODEL@URL, or OPENAI_BASE_URL",
+                )
             self.opened[uri] = open_model(
                 uri,
-                api_key=os.environ.get("OPENAI_API_KEY"),
+                api_key=key,
                 base_url=os.environ.get("OPENAI_BASE_URL"),
                 concurrency=self._concurrency,
                 budget=self.budget,

@@ -6,15 +6,17 @@ import os
 import shlex
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from understudy.cli import models as using
 from understudy.cli import options
 from understudy.cli.destinations import file_for
+from understudy.cli.models import Limits, Models
 from understudy.cli.output import Output
-from understudy.errors import CorpusError, IncompleteError, JournalError, SimulatorError
+from understudy.errors import CorpusError, IncompleteError, JournalError, SimulatorError, UsageError
 from understudy.rollouts.engines import Engine
 
 if TYPE_CHECKING:
@@ -27,12 +29,24 @@ if TYPE_CHECKING:
     from understudy.rollouts.simulate import Job
 
 Users = Annotated[
-    str, typer.Argument(metavar="USERS", help="A folder made by fit, or structured:GOALS (the negative control).")
+    str,
+    typer.Argument(
+        metavar="USERS",
+        help="A folder made by fit; prompted:PLAN.toml; or structured:GOALS (the negative control).",
+    ),
 ]
 Partner = Annotated[
     str,
     typer.Option(
-        "--partner", metavar="PARTNER", help="fitted:REAL or module:function; behind it an arm such as +bad or +slow."
+        "--partner",
+        metavar="PARTNER",
+        help="fitted:REAL, openai:MODEL[@URL], hf:NAME or module:function; behind it an arm such as +bad or +slow.",
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model", metavar="URI", help="Speaks for prompted users: openai:MODEL[@URL], hf:NAME, scripted:FILE."
     ),
 ]
 Count = Annotated[int, typer.Option("-n", "--conversations", min=1, metavar="N", help="How many conversations.")]
@@ -65,12 +79,22 @@ def simulate(
     partner: Partner,
     out: Out,
     n: Count = 500,
+    model: Model = None,
+    partner_prompt: using.PartnerPrompt = None,
     max_turns: MaxTurns = 60,
     workers: Workers = None,
     concurrency: Concurrency = 16,
     reply_timeout: Timeout = None,
     resume: Resume = False,
+    retry_failed: using.RetryFailed = False,
     engine: EngineName = "local",
+    price_in: using.PriceIn = None,
+    price_out: using.PriceOut = None,
+    partner_price_in: using.PartnerPriceIn = None,
+    partner_price_out: using.PartnerPriceOut = None,
+    max_usd: using.MaxUsd = None,
+    max_tokens: using.MaxTokens = None,
+    max_calls: using.MaxCalls = None,
     seed: options.Seed = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -79,43 +103,99 @@ def simulate(
     """Let simulated users talk to a partner.
 
     The partner is the system under test, or a stand-in fitted to real partners. Until the file is written, every
-    turn is kept in FILE.journal beside it; a run that was stopped goes on with --resume.
+    turn is kept in FILE.journal beside it; a run that was stopped goes on with --resume, and may then have a larger -n.
 
     \b
     understudy simulate users/ --partner fitted:real.jsonl -n 500 --out syn.jsonl
     understudy simulate users/ --partner mybot:reply -n 500 --out syn.jsonl
+    understudy simulate prompted:PLAN.toml --model openai:MODEL --partner openai:OTHER@URL --out syn.jsonl
     """
-    from understudy.rollouts.partners import open_partner
     from understudy.rollouts.run import Plan
-    from understudy.users.opening import open_users
+    from understudy.rollouts.simulate import Opener
 
     output = Output(json=json, quiet=quiet)
     file = file_for(out)
+    limits = Limits(max_usd, max_tokens, max_calls)
+    speaks = model is not None or using.is_model(partner)
+    _check(speaks, limits, engine, workers, resume=resume, retry_failed=retry_failed)
+    models = Models(concurrency=concurrency, seed=seed, limits=limits)
+    answers = using.base_of(partner) if using.is_model(partner) else None
+    models.price(answers, partner_price_in, partner_price_out)
+    models.price(model or answers, price_in, price_out)
     processes = workers or (max(1, min(cores(), n // WORTH_A_PROCESS)) if is_embedded(users, partner) else 1)
     tally = Tally(n)
     start = time.perf_counter()
     with output.progress() as on_progress:
         on_progress("open", 0, 0)
         # Opened here in any case, so that a wrong name is told at once; processes open by name, each its own.
-        here = Plan(open_users(users), open_partner(partner), n, seed, max_turns, reply_timeout, concurrency)
-        by_name = processes > 1 or engine == "ray"
+        people, system = using.open_sides(users, partner, seed=seed, model=model, prompt=partner_prompt, models=models)
+        plan = here = Plan(people, system, n, seed, max_turns, reply_timeout, concurrency)
         if engine == "ray":
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Nothing is sent to anybody unasked.
-        plan = here._replace(users=users, partner=partner) if by_name else here
+            given = {"model": model, "prompt": partner_prompt, "concurrency": concurrency}
+            plan = plan._replace(opener=Opener("understudy.cli.models:open_by_name", given))
+        if processes > 1 or engine == "ray":
+            plan = plan._replace(users=users, partner=partner)
         plan = plan._replace(workers=processes, engine=engine)
-        again = resume_line(context)
-        run_to_file(plan, here.job(), file, tally, output, again, resume=resume, on_progress=on_progress)
-    payload = {"file": str(file), **tally.payload(), "seconds": round(time.perf_counter() - start, 3)}
+        run_to_file(
+            plan, here.job(), file, tally, output, resume_line(context),
+            resume=resume, retry_failed=retry_failed, on_progress=told_with(models, on_progress), models=models,
+        )  # fmt: skip
+    spent = None if engine == "ray" else models.spent
+    _tell(output, file, tally, spent, time.perf_counter() - start, resume_line(context))
+
+
+def _tell(
+    output: Output, file: Path, tally: Tally, spent: Mapping[str, Any] | None, seconds: float, again: str
+) -> None:
+    payload = {"file": str(file), **tally.payload(), "spent": spent, "seconds": round(seconds, 3)}
 
     def show(o: Output) -> None:
-        seconds = payload["seconds"]
         o.line(f"{tally.accepted:,} conversations, {tally.turns:,} turns in {seconds:.1f} s -> {file}")
         o.table(["ended by", "share"], [[name, f"{share:.0%}"] for name, share in payload["endings"].items()])
+        if spent is not None:
+            o.line("spent: {calls:,} calls, {tokens:,} tokens, US dollars: {usd}".format(**spent))
         o.note(f"next: understudy audit {file} --real REAL --out report/", "dim")
 
-    for line in tally.complaints():
+    for line in tally.complaints(again):
         output.warn(line)
     output.result(payload, show)
+
+
+def _check(
+    speaks: bool, limits: Limits, engine: Engine, workers: int | None, *, resume: bool, retry_failed: bool
+) -> None:
+    """Refuse what cannot be meant, before anything is opened."""
+    if retry_failed and not resume:
+        raise UsageError("--retry-failed without --resume", why="a new run has nothing that broke", fix="add --resume")
+    if limits.any and not speaks:
+        raise UsageError(
+            "a budget for a run without a language model",
+            why="nothing in it costs anything",
+            fix="leave --max-usd, --max-tokens and --max-calls out",
+        )
+    if speaks and engine == "ray" and limits.any:
+        raise UsageError(
+            "--engine ray with a budget",
+            why="it is held in one process, and the workers of Ray are many",
+            fix="use --engine local, which keeps hundreds of conversations waiting at once",
+        )
+    if speaks and engine == "local" and (workers or 1) > 1:
+        raise UsageError(
+            f"--workers {workers} with a language model",
+            why="the conversations only wait for it, and one process keeps its budget and its rate limit",
+            fix="leave --workers out and raise --concurrency",
+        )
+
+
+def told_with(models: Models, on_progress: OnProgress) -> OnProgress:
+    """`on_progress` that also says what the models are doing and what they have cost."""
+
+    def update(stage: str, done: int, total: int) -> None:
+        parts = models.status()
+        on_progress(f"{stage} ({', '.join(parts)})" if parts else stage, done, total)
+
+    return update
 
 
 def run_to_file(
@@ -128,6 +208,8 @@ def run_to_file(
     *,
     resume: bool,
     on_progress: OnProgress,
+    retry_failed: bool = False,
+    models: Models | None = None,
 ) -> None:
     """Run what the journal beside `file` lacks, write `file`, and remove the journal if all came through.
 
@@ -135,10 +217,15 @@ def run_to_file(
     """
     from understudy.conversations.writing import write_corpus
     from understudy.rollouts.run import complete, is_bare, journal_beside, open_journal
+    from understudy.rollouts.spending import keep_spend
 
     with open_journal(plan, job, journal_beside(file), resume=resume) as journal:
         for note in journal.notes:
             output.warn(note)
+        if models is not None and models.opened:
+            keep_spend(journal, models.budget)
+        if retry_failed:
+            journal.forget_failed()
         try:
             complete(plan, job, journal, on_progress=on_progress)
             write_corpus(file, tally.count(journal.rollouts()))
@@ -164,7 +251,7 @@ def run_to_file(
 
 def resume_line(context: typer.Context) -> str:
     """The command line that goes on with this run."""
-    given = [word for word in context.find_root().obj or () if word != "--resume"]
+    given = [word for word in context.find_root().obj or () if word not in ("--resume", "--retry-failed")]
     return shlex.join(["understudy", *given, "--resume"])
 
 
@@ -210,12 +297,13 @@ class Tally:
         failed = dict(self._faults.most_common())
         return {"planned": self.planned, "accepted": self.accepted, "failed": failed, "endings": shares}
 
-    def complaints(self) -> list[str]:
-        """One line for each kind of fault."""
-        return [
+    def complaints(self, again: str) -> list[str]:
+        """One line for each kind of fault, and the command line that tries those conversations again."""
+        lines = [
             f"{count:,} of {self.planned:,} conversations broke ({name}) and were left out: {self._reasons[name]}"
             for name, count in self._faults.most_common(FAULTS_SHOWN)
         ]
+        return [*lines, f"try them again with: {again} --retry-failed"] if lines else []
 
 
 def cores() -> int:

@@ -207,8 +207,8 @@ class Journal:
 
     def keep_now(self) -> None:
         """Keep it at once, if it has changed since the last commit. Not while `add_turn` may run."""
-        before = self._kept
-        self._add_beside(rows := [])
+        before, rows = self._kept, Rows()
+        self._add_beside(rows)
         if self._kept != before:
             self._commit(rows)
 
