@@ -151,11 +151,8 @@ def pair_orders(systems: tuple[str, ...], real: Tally, simulated: Tally, *, leve
         columns.append((gap, stats.t.ppf(0.5 + level / 2, freedom) * error, sure))
     (gap, reach, p), (simulated_gap, _, q) = columns
     same = p * q + (1 - p) * (1 - q)
-    names = np.asarray(systems)
-    return [
-        Pair(str(names[i]), str(names[j]), *(float(x[k]) for x in (gap, gap - reach, gap + reach, simulated_gap, p, q, same)))
-        for k, (i, j) in enumerate(zip(first, second, strict=True))
-    ]  # fmt: skip
+    columns_of = np.stack([gap, gap - reach, gap + reach, simulated_gap, p, q, same], axis=1).tolist()
+    return [Pair(systems[i], systems[j], *row) for i, j, row in zip(first, second, columns_of, strict=True)]
 
 
 def differences(

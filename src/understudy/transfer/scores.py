@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -17,7 +18,7 @@ Strings = npt.NDArray[np.str_]
 FEWEST_UNITS = 2  # of a system, below which its mean has no standard error
 
 
-class Scores(NamedTuple):
+class Scores(msgspec.Struct, frozen=True):
     """Aligned columns, a row an episode. A missing score is NaN; a missing label is the empty string.
 
     `unit` is the user (else a name of the row's own); `item` what the same episode is called on the other side (a
@@ -40,7 +41,8 @@ class Scores(NamedTuple):
 
     def take(self, rows: npt.NDArray[np.intp] | Bools) -> Scores:
         """The same columns at `rows`."""
-        return self._replace(
+        return msgspec.structs.replace(
+            self,
             system=self.system[rows],
             score=self.score[rows],
             unit=self.unit[rows],
@@ -70,12 +72,14 @@ class Tally(NamedTuple):
     @property
     def means(self) -> Floats:
         """The mean score of each system."""
-        return self.sums.sum(0) / self.counts.sum(0)
+        means: Floats = self.sums.sum(0) / self.counts.sum(0)
+        return means
 
     @property
     def units(self) -> npt.NDArray[np.int64]:
         """How many units scored each system."""
-        return (self.counts > 0).sum(0)
+        units: npt.NDArray[np.int64] = (self.counts > 0).sum(0)
+        return units
 
     @property
     def influence(self) -> Floats:
