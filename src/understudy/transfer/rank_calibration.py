@@ -123,10 +123,10 @@ def calibration(
     reach = stats.t.ppf(0.5 + level / 2, freedom) * error
     amounts = [side.counts.sum(0) for side in sides]
     weight = amounts[0] / amounts[0].sum()
-    rows = np.stack([sides[0].means, sides[1].means, gap, gap - reach, gap + reach, weight], axis=1).tolist()
-    table = tuple(
-        Bin(name, *row, int(n), int(m)) for name, row, n, m in zip(kept, rows, *amounts, strict=True)
-    )  # fmt: skip
+    columns = [sides[0].means, sides[1].means, gap, gap - reach, gap + reach, weight]
+    numbers = np.stack(columns, axis=1).tolist()
+    sizes = np.stack(amounts, axis=1).astype(int).tolist()
+    table = tuple(Bin._make([name, *row, *size]) for name, row, size in zip(kept, numbers, sizes, strict=True))
     return _summed(by, table, gap, covariance, weight, left_out, rng=rng, level=level)
 
 
@@ -164,8 +164,8 @@ def _summed(
         float(null.mean()),
         (float(np.quantile(null, tails[0])), float(np.quantile(null, tails[1]))),
         float((1 + (null >= error).sum()) / (1 + DRAWS)),
-        float(np.sqrt(max(weight @ (gap**2 - np.diag(covariance)), 0.0))),
+        float(np.sqrt(max(float(weight @ (gap**2 - np.diag(covariance))), 0.0))),
         shift,
-        float(np.sqrt(max(weight @ ((gap - shift) ** 2 - np.diag(rest)), 0.0))),
+        float(np.sqrt(max(float(weight @ ((gap - shift) ** 2 - np.diag(rest))), 0.0))),
         tuple(left_out),
     )
