@@ -129,12 +129,12 @@ def refuse_same(real: str, synthetic: str) -> None:
         )
 
 
-def refuse_swapped(real: Corpus, real_path: str) -> None:
+def refuse_swapped(real: Corpus, real_path: str, verb: str = "audit") -> None:
     """Conversations that a simulator wrote cannot stand for people."""
     simulated = sum(talk.profile is not None or talk.provenance is not None for talk in real)
     if simulated * 2 > len(real):
         raise UsageError(
             f"--real {real_path}: {simulated:,} of {len(real):,} conversations say that a simulator wrote them",
-            why="the yardstick of an audit is what people said",
-            fix="if the two files are swapped: understudy audit SYNTHETIC --real REAL",
+            why="the yardstick is what people said",
+            fix=f"if the two files are swapped: understudy {verb} SYNTHETIC --real REAL",
         )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import lru_cache
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -69,8 +71,23 @@ class Arms(NamedTuple):
 
     def score(self, training: Examples, *, redraw: int) -> Floats:
         """Train on `training` and score every test example."""
-        predictor = self.task.fit(training, seed=derive_seed(self.seed, "fit", redraw))
-        return self.task.score(predictor, self.test)
+        with _one_thread():
+            predictor = self.task.fit(training, seed=derive_seed(self.seed, "fit", redraw))
+            return self.task.score(predictor, self.test)
+
+
+@lru_cache(maxsize=1)
+def _threads() -> Any:
+    import scipy.linalg  # noqa: F401 - brings its own BLAS, which the controller must find
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Vectors of some ten thousand gain nothing from more threads, which wait for each other on a busy machine."""
+    limit: AbstractContextManager[object] = _threads().limit(limits=1, user_api="blas")
+    return limit
 
 
 def prepare_arms(
@@ -84,16 +101,10 @@ def prepare_arms(
 ) -> Arms:
     """The examples of all corpora under one label space, class balance and size.
 
-    Raises `UsageError` where a user is in both real parts or an arm takes a reserved name, `MeasureError` where
-    nothing comparable is left.
+    A synthetic corpus with nothing to learn from has no pool; `matching.missing` says why. Raises `UsageError` where a
+    user is in both real parts or an arm takes a reserved name, `MeasureError` where nothing comparable is left.
     """
-    crossing = set(real_train.unit_ids.tolist()) & set(real_test.unit_ids.tolist())
-    if crossing:
-        raise UsageError(
-            f"{len(crossing):,} user(s) or conversation(s) are in both the real training and the real test part",
-            why="what is learned in one part would be known in the other",
-            fix="divide them with `understudy split`",
-        )
+    _refuse_leak(real_train, real_test)
     if taken := {BASELINE, IN_DOMAIN} & set(synthetic):
         raise UsageError(
             f"an arm cannot be called {taken.pop()!r}", why="that is one of the real arms", fix="rename the file"
@@ -104,6 +115,19 @@ def prepare_arms(
         pools, task.examples(real_test), labelled=task.labelled, size=size, needs=getattr(task, "needs", "")
     )
     return Arms(task, test, arms, matching, seed)
+
+
+def _refuse_leak(train: Corpus, test: Corpus) -> None:
+    """The same user, or the same conversation, in both real parts. Equal ids alone may be two files' own counting."""
+    people = {talk.user_id for talk in train} & {talk.user_id for talk in test} - {None}
+    texts = {talk.id: [turn.text for turn in talk.turns] for talk in train}
+    same = sum(texts.get(talk.id) == [turn.text for turn in talk.turns] for talk in test)
+    if people or same:
+        raise UsageError(
+            f"{len(people):,} user(s) and {same:,} conversation(s) are in both real parts, training and test",
+            why="what is learned in one part would be known in the other",
+            fix="divide them with `understudy split`",
+        )
 
 
 def run_arms(
@@ -124,13 +148,17 @@ def run_arms(
     is not; every training set is drawn again `redraws` times, by unit. `size` is the number of examples in a
     training set: by default half of what the poorest arm has.
 
-    Raises as `prepare_arms`; `UsageError` for fewer than five redraws.
+    Raises as `prepare_arms`; `MeasureError` where a corpus has nothing to learn from; `UsageError` for fewer than
+    five redraws.
     """
-    return score_arms(
-        prepare_arms(task, real_train, real_test, synthetic, seed=seed, size=size),
-        redraws=redraws,
-        on_progress=on_progress,
-    )
+    arms = prepare_arms(task, real_train, real_test, synthetic, seed=seed, size=size)
+    if arms.matching.missing:
+        raise MeasureError(
+            "; ".join(arms.matching.missing.values()),
+            why="an arm that teaches nothing has no score",
+            fix="leave it out, or give conversations with the labels that the task needs",
+        )
+    return score_arms(arms, redraws=redraws, on_progress=on_progress)
 
 
 def score_arms(arms: Arms, *, redraws: int = REDRAWS, on_progress: OnProgress | None = None) -> ArmScores:

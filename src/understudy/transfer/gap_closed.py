@@ -83,7 +83,7 @@ def gap_of(scores: ArmScores, arm: str, *, rng: np.random.Generator, level: floa
     if max(b, i) >= CEILING:
         which = "the baseline" if b >= CEILING else "in-domain training"
         flags.append(f"saturated: {which} is at {max(b, i):.3f} of 1; the task leaves no room to differ")
-    flags += _unmatched(scores, arm)
+    flags += scores.matching.notes[1:]
     if all(float(np.ptp(rows)) == 0.0 for rows in scores.scores.values()):
         reason = f"uninformative: every test example scores the same ({i:.3f}) in every arm"
     elif i <= b:
@@ -100,14 +100,6 @@ def gap_of(scores: ArmScores, arm: str, *, rng: np.random.Generator, level: floa
             return Gap(value, interval, tuple(flags), "")
         reason = "uninformative: the gap cannot be bounded"
     return Gap(None, None, (reason, *flags), reason)
-
-
-def _unmatched(scores: ArmScores, arm: str) -> list[str]:
-    """What was not matched, as far as it bears on this arm."""
-    matching = scores.matching
-    others = [name for name in matching.sizes if name not in (arm, IN_DOMAIN)]
-    about = [note for note in matching.notes[1:] if not any(note.startswith(f"{name} ") for name in others)]
-    return [f"not matched: {note}" if "not matched" not in note else note for note in about if "left out" not in note]
 
 
 def gap_closed(
@@ -162,23 +154,38 @@ def gaps_closed(
 ) -> tuple[Measurement, ...]:
     """`gap_closed` of several synthetic corpora side by side: one test set, one label space, one size.
 
-    The measurements are named `transfer.gap_closed.<task>`, with the corpus behind it where there are several.
+    A corpus that does not share enough labels with the others is compared with in-domain training by itself, on the
+    labels that those two share. The measurements come in the order of `synthetic` and are named
+    `transfer.gap_closed.<task>`, with the corpus behind it where there are several.
     """
     specs = {arm: _spec(task, arm if len(synthetic) > 1 else "") for arm in synthetic}
-    try:
-        arms = prepare_arms(task, real_train, real_test, synthetic, seed=seed, size=size)
+    found: dict[str, Measurement] = {}
+    groups = [list(synthetic)]
+    while groups:
+        corpora = {arm: synthetic[arm] for arm in groups.pop(0)}
+        try:
+            arms = prepare_arms(task, real_train, real_test, corpora, seed=seed, size=size)
+        except MeasureError as error:
+            found |= {arm: _unscored(specs[arm], arm, real_test, corpora[arm], error.what) for arm in corpora}
+            continue
+        missing = arms.matching.missing
+        if len(corpora) == 1 and missing:
+            found |= {arm: _unscored(specs[arm], arm, real_test, corpora[arm], missing[arm]) for arm in missing}
+            continue
+        if apart := [arm for arm in corpora if arm in missing or arm in arms.matching.apart]:
+            together = [arm for arm in corpora if arm not in apart]
+            groups += [*([together] if together else []), *([arm] for arm in apart)]
+            continue
         scores = score_arms(arms, redraws=redraws, on_progress=on_progress)
-    except MeasureError as error:
-        return tuple(_unscored(specs[arm], real_test, synthetic[arm], error.what) for arm in synthetic)
-    found = []
-    for arm, corpus in synthetic.items():
-        evidence = _evidence(scores, arm, seed)
-        if curve:
-            evidence["learning_curve"] = learning_curve(
-                arms, scores, arm, rng=stream(seed, "curve", arm), redraws=redraws, on_progress=on_progress
-            )
-        found.append(_measurement(scores, arm, specs[arm], real_test, corpus, evidence, seed))
-    return tuple(found)
+        for arm, corpus in corpora.items():
+            evidence = _evidence(scores, arm, seed)
+            if curve:
+                rng = stream(seed, "curve", arm)
+                evidence["learning_curve"] = learning_curve(
+                    arms, scores, arm, rng=rng, redraws=redraws, on_progress=on_progress
+                )
+            found[arm] = _measurement(scores, arm, specs[arm], real_test, corpus, evidence, seed)
+    return tuple(found[arm] for arm in synthetic)
 
 
 def _spec(task: Task, arm: str) -> MeasureSpec:
@@ -223,8 +230,8 @@ def _measurement(
     )
 
 
-def _unscored(spec: MeasureSpec, real_test: Corpus, synthetic: Corpus, reason: str) -> Measurement:
-    evidence = {"metric": spec.unit, "flags": [reason]}
+def _unscored(spec: MeasureSpec, arm: str, real_test: Corpus, synthetic: Corpus, reason: str) -> Measurement:
+    evidence = {"arm": arm, "flags": [reason]}
     n = counts(real_test, synthetic)
     return Measurement(name=spec.name, value=None, status="unscored", reason=reason, n=n, spec=spec, evidence=evidence)
 

@@ -26,9 +26,10 @@ class Matching(msgspec.Struct, frozen=True):
     """What was made equal between the training arms, and what was not.
 
     `labels` is the label space (empty where the task has no classes) and `balance` the examples of each label in a
-    training set, both shared by all arms but those in `apart`. `pool` is what each arm could draw from, `size` what
-    a training set holds, `sizes` the same where an arm had less, and `share` the part of its pool that one redraw
-    takes. `test_kept` is the share of test examples that have a label of the space. `notes` says all of it in words.
+    training set, both shared by all arms but those in `apart`. `missing` are arms with nothing to learn from. `pool`
+    is what each arm could draw from, `size` what a training set holds, `sizes` the same where an arm had less, and
+    `share` the part of its pool that one redraw takes. `test_kept` is the share of test examples that have a label of
+    the space. `notes` says all of it in words.
     """
 
     labels: tuple[str, ...]
@@ -38,13 +39,14 @@ class Matching(msgspec.Struct, frozen=True):
     pool: Mapping[str, int]
     share: Mapping[str, float]
     apart: Mapping[str, str]
+    missing: Mapping[str, str]
     test_kept: float
     notes: tuple[str, ...]
 
     @property
     def matched(self) -> bool:
         """Whether label space, class balance and size are the same in every arm."""
-        return not self.apart
+        return not self.apart and not self.missing
 
 
 class Pool(NamedTuple):
@@ -87,18 +89,25 @@ def match(
 
     The first pool is the in-domain one. The label space is what it, the test and the other arms share, where a label
     counts from five examples on; the balance takes of each class what the poorest arm has, and a training set is half
-    of that. An arm that knows less than 80 % of the test's labels, or would cost the others more than three quarters
-    of their examples, binds nobody: it stands `apart`, keeps its own balance, is scored on the whole space, and the
-    notes say so. Raises `MeasureError` where nothing comparable is left.
+    of that. Where several arms stand beside the in-domain one, those that know less than 80 % of the test's labels, or
+    would cost the others more than three quarters of their examples, bind nobody: they stand `apart`, keep their own
+    balance, are scored on the whole space, and the notes say so. An arm without any example is `missing`. Raises
+    `MeasureError` where nothing comparable is left.
     """
-    for name, examples in {**pools, "the real test conversations": test}.items():
+    first, *others = pools
+    asks = f"; the task needs {needs}" if needs else ""
+    for side, examples in (("training", pools[first]), ("test", test)):
         if not examples.size:
-            raise _incomparable(f"{name}: no example" + (f"; the task needs {needs}" if needs else ""))
+            raise _incomparable(f"the real {side} conversations hold no example{asks}")
+    missing = {name: f"{name} holds no example{asks}" for name in others if not pools[name].size}
+    pools = {name: examples for name, examples in pools.items() if name not in missing}
     space, apart = _label_space(pools, test) if labelled else ((), {})
     kept = {name: _within(examples, space) for name, examples in pools.items()} if labelled else dict(pools)
     test_kept = _within(test, space) if labelled else test
-    if not test_kept.size:
-        raise _incomparable("no test example has a label of the space")
+    for name in [name for name, examples in kept.items() if not examples.size]:
+        missing[name] = f"{name} teaches no label that the real training and test conversations share"
+        apart.pop(name, None)
+        del kept[name]
     strata = {name: _strata(examples, space, kept) for name, examples in kept.items()}
     counts = {name: np.bincount(s, minlength=max(1, len(space))).astype(np.int64) for name, s in strata.items()}
     quotas, apart = _balance(counts, apart)
@@ -112,7 +121,7 @@ def match(
         for name, c in counts.items()
     }
     arms = {name: Pool(kept[name], strata[name], drawn[name]) for name in kept}
-    matching = _describe(arms, counts, space, common, apart, test, test_kept, size)
+    matching = _describe(arms, counts, space, common, apart, missing, test, test_kept, size)
     return arms, test_kept, matching
 
 
@@ -124,7 +133,7 @@ def _label_space(pools: Mapping[str, Examples], test: Examples) -> tuple[tuple[s
     space = taught[first] & set(asked)
     whole = sum(asked[label] for label in space)
     apart: dict[str, str] = {}
-    for name in others:
+    for name in others if len(others) > 1 else []:
         known = sum(asked[label] for label in space & taught[name])
         if known < LEAST_COVERED * whole:
             missing = sorted(space - taught[name])
@@ -136,7 +145,7 @@ def _label_space(pools: Mapping[str, Examples], test: Examples) -> tuple[tuple[s
         if name not in apart:
             space &= taught[name]
     if len(space) < 2:
-        raise _incomparable(f"{len(space)} label(s) are shared by the real training and test conversations")
+        raise _incomparable(f"{len(space)} label(s) are shared by {', '.join([*taught])} and the test: {sorted(space)}")
     return tuple(sorted(space)), apart
 
 
@@ -179,7 +188,7 @@ def _balance(counts: Mapping[str, Ints], apart: Mapping[str, str]) -> tuple[Ints
             continue
         least = np.minimum(counts[first], counts[name])
         reach = min(int(counts[first].sum()), int(counts[name].sum()))
-        if least.sum() < LEAST_OVERLAP * reach:
+        if len(others) > 1 and least.sum() < LEAST_OVERLAP * reach:
             told[name] = f"{name} has another class balance (overlap {least.sum() / reach:.0%}): it is not matched"
         else:
             quotas = np.minimum(quotas, least)
@@ -192,6 +201,7 @@ def _describe(
     space: tuple[str, ...],
     common: Ints,
     apart: Mapping[str, str],
+    missing: Mapping[str, str],
     test: Examples,
     kept: Examples,
     asked: int | None,
@@ -207,9 +217,10 @@ def _describe(
     for name, pool in arms.items():
         if int(pool.quotas.sum()) < size:
             notes.append(f"{name} has {int(pool.quotas.sum()):,} examples a training set: size is not matched")
+    notes += missing.values()
     lost = 1 - kept.size / test.size
     if lost > 0:
-        notes.append(f"{lost:.0%} of the test examples have no label that the arms share and are left out")
+        notes.append(f"{_percent(lost)} of the test examples have no label that the arms share and are left out")
     if asked is not None and asked > size:
         notes.append(f"{asked:,} examples were asked for; {size:,} can be matched")
     return Matching(
@@ -220,9 +231,14 @@ def _describe(
         pool={name: pool.examples.size for name, pool in arms.items()},
         share=share,
         apart=dict(apart),
+        missing=dict(missing),
         test_kept=kept.size / test.size,
         notes=tuple(note for note in notes if note),
     )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else "under 1%"
 
 
 def _share(quotas: Ints, counts: Ints) -> float:

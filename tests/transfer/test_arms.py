@@ -1,0 +1,112 @@
+"""Arms are comparable: one label space, balance and size; drawn by unit; nothing crosses from training to test."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.transfer.toy import ToyTask, corpus
+from understudy.errors import MeasureError, UsageError
+from understudy.transfer.arms import BASELINE, IN_DOMAIN, estimate, prepare_arms, run_arms
+from understudy.transfer.matching_arms import scaled
+
+
+def worlds(seed: int = 0, **synthetic):
+    rng = np.random.default_rng(seed)
+    return corpus(rng, name="t"), corpus(rng, name="h"), corpus(rng, name="s", **synthetic)
+
+
+def counts(examples) -> dict[str, int]:
+    labels = [own[0] for own in examples.labels]
+    return {name: labels.count(name) for name in sorted(set(labels))}
+
+
+def test_every_arm_gets_the_same_balance_and_size() -> None:
+    train, test, other = worlds(share=0.8, users=60)
+    arms = prepare_arms(ToyTask(), train, test, {"other": other}, seed=1)
+    sets = {counts(arms.training_set(arm, r)).__str__() for arm in (IN_DOMAIN, "other") for r in range(5)}
+    assert len(sets) == 1
+    assert arms.matching.matched
+    assert sum(arms.matching.balance.values()) == arms.matching.size
+    assert "label space, class balance and size are the same" in arms.matching.notes[0]
+
+
+def test_a_label_that_one_arm_lacks_is_asked_of_none() -> None:
+    rng = np.random.default_rng(0)
+    train, test = (corpus(rng, name=n, classes=("a", "b", "c"), share=0.4) for n in "th")
+    other = corpus(rng, name="s", classes=("a", "b"))
+    arms = prepare_arms(ToyTask(), train, test, {"other": other}, seed=1)
+    assert arms.matching.labels == ("a", "b")
+    assert set(arms.test.labels) == {("a",), ("b",)}
+    assert 0.5 < arms.matching.test_kept < 0.9
+    assert any("left out" in note for note in arms.matching.notes)
+
+
+def test_a_poor_arm_does_not_bind_the_others() -> None:
+    rng = np.random.default_rng(0)
+    train, test, good = (corpus(rng, name=n, classes=("a", "b", "c"), share=0.4) for n in "thg")
+    poor = corpus(rng, name="p", classes=("a", "z"))
+    arms = prepare_arms(ToyTask(), train, test, {"good": good, "poor": poor}, seed=1)
+    assert arms.matching.labels == ("a", "b", "c")
+    assert set(arms.matching.apart) == {"poor"}
+    assert not arms.matching.matched
+    assert any("poor teaches 1 of 3 labels" in note for note in arms.matching.notes)
+
+
+def test_whole_units_are_drawn_and_smaller_sets_are_part_of_larger() -> None:
+    train, test, other = worlds()
+    arms = prepare_arms(ToyTask(), train, test, {"other": other}, seed=1)
+    large, small = arms.training_set(IN_DOMAIN, 0), arms.training_set(IN_DOMAIN, 0, 40)
+    assert set(small.inputs) <= set(large.inputs)
+    assert small.size == 40
+    # Half the examples of 40 users with 6 each: whole users come to about half of them, single turns to nearly all.
+    assert len(set(large.units)) <= 28
+    assert set(arms.training_set(IN_DOMAIN, 1).inputs) != set(large.inputs)
+
+
+def test_the_same_seed_gives_the_same_scores() -> None:
+    train, test, other = worlds()
+    one, same, another = (
+        run_arms(ToyTask(), train, test, {"other": other}, seed=s, redraws=5).scores["other"] for s in (3, 3, 4)
+    )
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, another)
+
+
+def test_arms_score_what_they_should() -> None:
+    train, test, turned = worlds(turn=np.pi)
+    scores = run_arms(ToyTask(), train, test, {"turned": turned}, seed=0, redraws=5)
+    means = {name: float(rows.mean()) for name, rows in scores.scores.items()}
+    assert means[IN_DOMAIN] > 0.75 > 0.6 > means[BASELINE] > 0.4 > means["turned"]
+    assert scores.scores[IN_DOMAIN].shape == (5, len(scores.units))
+    gap = estimate(scores, lambda m: m[IN_DOMAIN] - m["turned"], rng=np.random.default_rng(0))
+    assert 0 < gap.low < gap.value < gap.high
+
+
+def test_nobody_is_on_both_sides() -> None:
+    train, test, other = worlds()
+    with pytest.raises(UsageError, match="40 user"):
+        run_arms(ToyTask(), train, train, {"other": other}, seed=0)
+    with pytest.raises(UsageError, match="in_domain"):
+        run_arms(ToyTask(), train, test, {"in_domain": other}, seed=0)
+    with pytest.raises(UsageError, match="redraws"):
+        run_arms(ToyTask(), train, test, {"other": other}, seed=0, redraws=4)
+
+
+def test_what_has_no_examples_says_what_it_needs() -> None:
+    from understudy.conversations import Conversation, Corpus, Turn
+
+    train, test, _ = worlds()
+    bare = Corpus([Conversation("x", (Turn("user", "hi"),))])
+    with pytest.raises(MeasureError, match="bare holds no example; the task needs user turns with acts"):
+        run_arms(ToyTask(), train, test, {"bare": bare}, seed=0)
+    with pytest.raises(MeasureError, match="real test"):
+        run_arms(ToyTask(), train, bare, {"other": test}, seed=0)
+
+
+@pytest.mark.parametrize("size", [1, 7, 20, 99, 100, 500])
+def test_quotas_add_up(size: int) -> None:
+    quotas = np.array([60, 30, 9, 1, 0])
+    out = scaled(quotas, size)
+    assert out.sum() == min(size, 100)
+    assert (out <= quotas).all()
