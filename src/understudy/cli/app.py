@@ -10,7 +10,7 @@ from typing import Annotated, TextIO
 import typer
 
 from understudy import __version__
-from understudy.cli import audit, demo, doctor, fit, generate, mix, plan, simulate, split, transfer
+from understudy.cli import audit, demo, doctor, fit, generate, mix, plan, rank, simulate, split, transfer
 from understudy.cli.exits import Exit, report_failure, termination, wants_debug
 from understudy.cli.output import printable, silence_stdout
 
@@ -25,8 +25,8 @@ app = typer.Typer(
 # Where a verb's own first line is too long for the list of verbs on a terminal of 80 columns.
 IN_SHORT = {"generate": "Generate conversations by a plan: topics, personas, contexts."}
 VERBS = (
-    demo.demo, split.split, fit.fit, simulate.simulate, generate.generate, audit.audit, transfer.transfer, mix.mix, plan.plan,
-    doctor.doctor,
+    demo.demo, split.split, fit.fit, simulate.simulate, generate.generate, audit.audit, transfer.transfer, rank.rank,
+    mix.mix, plan.plan, doctor.doctor,
 )  # fmt: skip
 for verb in VERBS:
     app.command(short_help=IN_SHORT.get(verb.__name__))(verb)
