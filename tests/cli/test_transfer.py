@@ -1,0 +1,103 @@
+"""`understudy transfer`: what it prints, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import corpus_file, run
+from tests.transfer.toy import corpus
+from understudy import write_corpus
+from understudy.cli.exits import Exit
+
+TOY = "tests.transfer.toy:ToyTask"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    import numpy as np
+
+    folder, rng = tmp_path_factory.mktemp("transfer"), np.random.default_rng(5)
+    for name in ("train", "held-out", "good"):
+        write_corpus(folder / f"{name}.jsonl", corpus(rng, 60, name=name[0], noise=0.6))
+    write_corpus(folder / "turned.jsonl", corpus(rng, 60, name="x", noise=0.6, turn=3.14))
+    write_corpus(folder / "strange.jsonl", corpus(rng, 60, name="y", classes=("x", "z")))
+    return folder
+
+
+def transfer(capsys, folder: Path, *arguments: str, synthetic: tuple[str, ...] = ("good.jsonl",)):
+    files = [folder / name for name in synthetic]
+    return run(
+        capsys, "transfer", *files, "--real", folder / "held-out.jsonl", "--real-train", folder / "train.jsonl",
+        "--redraws", "5", *arguments,
+    )  # fmt: skip
+
+
+def test_a_table_of_arms_for_each_comparison(folder: Path, capsys) -> None:
+    ran = transfer(capsys, folder, "--task", TOY, synthetic=("good.jsonl", "turned.jsonl", "strange.jsonl"))
+    assert ran.code == Exit.OK
+    lines = ran.out.splitlines()
+    for start in ("no conversations (B)", "real conversations (I)", "good", "turned"):
+        assert any(line.startswith(start) for line in lines)
+    assert "strange: unscored" in ran.out
+    assert "label space, class balance and size are the same in all arms" in ran.out
+
+
+def test_json_has_the_measurements(folder: Path, capsys) -> None:
+    ran = transfer(capsys, folder, "--task", TOY, "--json", "--quiet", "--curve")
+    payload = json.loads(ran.out)
+    (m,) = payload["measurements"]
+    assert m["name"] == "transfer.gap_closed.toy"
+    assert 0.8 < m["value"] < 1.2
+    assert m["evidence"]["learning_curve"]["size"][-1] == m["evidence"]["size"]
+    assert ran.err == ""
+
+
+def test_a_report_is_written(folder: Path, tmp_path: Path, capsys) -> None:
+    ran = transfer(capsys, folder, "--task", TOY, "--out", str(tmp_path / "report"))
+    assert ran.code == Exit.OK
+    assert "transfer.gap_closed.toy" in (tmp_path / "report" / "report.json").read_text()
+    assert (tmp_path / "report" / "report.html").exists()
+
+
+def test_real_alone_is_divided_by_user(folder: Path, capsys) -> None:
+    ran = run(
+        capsys, "transfer", folder / "good.jsonl", "--real", folder / "held-out.jsonl", "--task", TOY, "--redraws", "5"
+    )
+    assert ran.code == Exit.OK
+    assert "one half to train on" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "no --task"),
+        (("--task", "topics"), "did you mean 'topic'"),
+        (("--task", "topic"), "no example"),
+        (("--task", TOY, "--redraws", "3"), "redraws"),
+    ],
+)
+def test_what_cannot_be_asked(folder: Path, capsys, arguments: tuple[str, ...], told: str) -> None:
+    ran = transfer(capsys, folder, *arguments)
+    assert ran.code == Exit.USAGE
+    assert told in ran.err
+
+
+def test_the_same_people_on_both_sides_are_refused(folder: Path, tmp_path: Path, capsys) -> None:
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes((folder / "held-out.jsonl").read_bytes())
+    ran = run(
+        capsys, "transfer", folder / "good.jsonl", "--real", folder / "held-out.jsonl", "--real-train", copy,
+        "--task", TOY,
+    )  # fmt: skip
+    assert ran.code == Exit.USAGE
+    assert "both real parts" in ran.err
+
+
+def test_a_corpus_without_labels_says_what_the_task_needs(folder: Path, tmp_path: Path, capsys) -> None:
+    bare = corpus_file(tmp_path / "bare.jsonl", 60)
+    ran = run(capsys, "transfer", bare, "--real", folder / "held-out.jsonl", "--task", "acts")
+    assert ran.code == Exit.USAGE
+    assert "bare holds no example; the task needs user turns with acts" in ran.err
