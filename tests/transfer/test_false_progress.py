@@ -211,4 +211,4 @@ def test_without_a_shared_label_there_is_no_verdict() -> None:
     bare = Corpus([Conversation("e", (Turn("user", "hello"),))])
     tests = {"it needs": (corpus("t", 20, clean=True), bare), "9 unit(s)": (corpus("t", 9, clean=True), other)}
     for says, (simulated, real) in tests.items():
-        assert says in false_progress(open_task("acts"), other, simulated, real, seed=1).reason
+        assert says in false_progress(open_task("acts"), corpus("s", 30, clean=True), simulated, real, seed=1).reason

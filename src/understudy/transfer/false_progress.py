@@ -172,7 +172,22 @@ def false_progress(
     if reason := _nothing_shared(task, train, tests):
         spec = _spec(task.name, task.metric, "doubling")
         return Measurement(name=spec.name, value=None, status="unscored", reason=reason, n=n, spec=spec)
+    return grow(task, train, tests[0], tests[1], sizes=sizes, seed=seed, runs=runs).verdict(n)
+
+
+def grow(
+    task: Task,
+    train: Examples,
+    simulated: Examples,
+    real: Examples,
+    *,
+    sizes: Sequence[int] | None = None,
+    seed: int,
+    runs: int = RUNS,
+) -> FalseProgressMonitor:
+    """Train on growing parts of `train`, score on both test sets, and record it: `false_progress` from examples on."""
     grown = _sizes(sizes, train.size)
+    tests = (simulated, real)
     orders = [_by_unit(train, stream(seed, "order", run)) for run in range(runs)]
     units = [np.unique(test.units, return_inverse=True)[1] for test in tests]
     weights = [np.bincount(of).astype(np.float64) for of in units]
@@ -191,7 +206,7 @@ def false_progress(
                 scores = task.score(predictor, test)
                 rows[side].append(np.bincount(units[side], scores) / weights[side])
         monitor.record(size, simulated=np.stack(rows[0]), held_out=np.stack(rows[1]))
-    return monitor.verdict(n)
+    return monitor
 
 
 def _refuse_overlap(train: Corpus, tests: dict[str, Corpus]) -> None:
