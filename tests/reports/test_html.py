@@ -64,6 +64,7 @@ PERMITTED = {
     "line",
     "rect",
     "text",
+    "tspan",
     "polyline",
     "polygon",
     "details",

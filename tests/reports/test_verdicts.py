@@ -192,7 +192,8 @@ def test_unscored_is_told_with_its_reason() -> None:
 
 
 def test_numbers_without_tests_are_reported_as_such() -> None:
-    tau = scored(spec("ranking.tau", "?", "tau", -1.0, 1.0, question="rank"), 0.71, 0.1, None, floor=Estimate(0.9))
+    own = spec("ranking.other", "?", "tau", -1.0, 1.0, question="rank")
+    tau = scored(own, 0.71, 0.1, None, floor=Estimate(0.9))
     verdict = verdicts_of([tau])["rank"]
     assert verdict.status == "measured"
     assert "0.71 (0.61 to 0.81), real against real 0.90" in verdict.sentence

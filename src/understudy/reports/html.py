@@ -10,10 +10,11 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from understudy.measures.measurement import Measurement
+from understudy.reports.chapters import chapters_of, panelled
 from understudy.reports.findings import too_few
 from understudy.reports.verdicts import FURTHEST, QUESTIONS, Verdict
 from understudy.reports.views import Section, section_of, sizes_of, unscored_rows
-from understudy.reports.wording import number
+from understudy.reports.wording import number, title_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -29,6 +30,8 @@ STATUS = {
     "told_apart": "Told apart",
     "not_told_apart": "Not told apart",
     "measured": "Measured",
+    "alarm": "False progress",
+    "descriptive": "Descriptive only",
     "unscored": "Could not be answered",
     "not_asked": "Not asked",
 }
@@ -89,9 +92,13 @@ def render_html(report: Report) -> str:
     """
     from markupsafe import Markup
 
-    style, script = _file("report.css"), _file("report.js")
-    few = too_few(report.headlines)
-    sections = [section_of(m, report.parts_of(m), few) for m in report.headlines if m.status == "scored"]
+    style, script = _file("report.css") + _file("panels.css"), _file("report.js")
+    few = too_few([m for m in report.headlines if m.spec.question == "real"])
+    sections = [
+        section_of(m, report.parts_of(m), few if m.spec.question == "real" else None)
+        for m in report.headlines
+        if m.status == "scored" and not panelled(m)
+    ]
     verdicts = [report.verdicts[q] for q in QUESTIONS if q in report.verdicts]
     context: dict[str, Any] = {
         "style": Markup(style),
@@ -101,11 +108,13 @@ def render_html(report: Report) -> str:
         "answered": [_told(v) for v in verdicts if v.status != "not_asked"],
         "silent": [QUESTIONS[v.question] for v in verdicts if v.status == "not_asked"],
         "sections": sections,
+        "first": QUESTIONS["real"],
+        "chapters": chapters_of(report.headlines, {m.name: report.parts_of(m) for m in report.headlines}),
         "unscored": unscored_rows(report.measurements),
         "shelves": _shelves(report.examples),
         "method": _method(report),
         "provenance": _leaves(report.provenance),
-        "sources": [(s.head.label, s.unit, s.source) for s in sections],
+        "sources": [(title_of(m), m.spec.unit, m.spec.source) for m in report.headlines if m.status == "scored"],
         "schema": report.schema,
     }
     return _environment().get_template("report.html.j2").render(context)
@@ -127,10 +136,11 @@ def _environment() -> Environment:
 
 
 def _commands(text: str) -> Markup:
-    """Text with its command line options as code, which does not break across lines."""
+    """Text with its command line options as code and its per cents whole, which do not break across lines."""
     from markupsafe import Markup, escape
 
-    return Markup(_OPTION.sub(r"<code>\g<0></code>", str(escape(_visible(text)))))
+    told = str(escape(_visible(text))).replace(" %", "\u00a0%")
+    return Markup(_OPTION.sub(r"<code>\g<0></code>", told))
 
 
 def _visible(value: object) -> object:
@@ -165,9 +175,8 @@ def _told(verdict: Verdict) -> dict[str, Any]:
 
 def _sides(report: Report) -> list[Side]:
     corpora = report.provenance.get("corpora")
-    first: Measurement | None = max(
-        report.headlines, key=lambda m: sum(c.conversations for c in m.n.values()), default=None
-    )
+    asked = [m for m in report.headlines if m.spec.question == "real"] or report.headlines
+    first: Measurement | None = max(asked, key=lambda m: sum(c.conversations for c in m.n.values()), default=None)
     sides = []
     for side, noun in (("real", "Real users"), ("synthetic", "Synthetic users")):
         about = corpora.get(side) if isinstance(corpora, Mapping) else None
@@ -212,9 +221,11 @@ def _method(report: Report) -> dict[str, Any]:
     statements = [str(v) for v in matching.values()] if isinstance(matching, Mapping) else []
     if isinstance(matching, str):
         statements = [matching]
+    tested = [m.spec.question for m in report.headlines if m.p_value is not None]
+    families = {q: tested.count(q) for q in QUESTIONS if q in tested}
     return {
         "matching": statements,
-        "headline_tests": sum(m.p_value is not None for m in report.headlines),
+        "families": ", ".join(f"{count} for “{QUESTIONS[q]}”" for q, count in families.items()),
         "tests": sum(m.p_value is not None for m in report.measurements),
         "measurements": len(report.measurements),
         "permutations": report.provenance.get("permutations"),

@@ -25,6 +25,8 @@ from understudy.reports.findings import (
     too_few,
     worst_behaviours,
 )
+from understudy.reports.ranking_findings import ranked_right
+from understudy.reports.transfer_findings import trained_well
 from understudy.reports.wording import (
     decimals_of,
     evidence_number,
@@ -36,7 +38,7 @@ from understudy.reports.wording import (
 )
 
 __all__ = ["QUESTIONS", "Verdict", "differs", "p_of", "verdicts_of"]
-Status = Literal["told_apart", "not_told_apart", "measured", "unscored", "not_asked"]
+Status = Literal["told_apart", "not_told_apart", "measured", "alarm", "descriptive", "unscored", "not_asked"]
 FURTHEST = "Furthest from people:"
 QUESTIONS = {
     "real": "Do they look real?",
@@ -53,7 +55,9 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     """The answer to one of the audit's four questions.
 
     `told_apart`: some headline test rejects after Holm; `not_told_apart`: none does, which is not sameness;
-    `measured`: numbers without a test; `unscored`: no number could be computed; `not_asked`: nothing was run.
+    `measured`: numbers without a test; `alarm`: the false-progress monitor found simulated and real scores parting;
+    `descriptive`: too few systems for a claim about their order; `unscored`: no number could be computed;
+    `not_asked`: nothing was run.
     `findings` are the further sentences, one a headline measurement that matters for the answer.
     """
 
@@ -70,7 +74,7 @@ def verdicts_of(measurements: Sequence[Measurement]) -> dict[str, Verdict]:
     'Not asked in this run.'
     """
     verdicts = {}
-    few = too_few(headlines_of(measurements))
+    few = too_few([m for m in headlines_of(measurements) if m.spec.question == "real"])
     for question in QUESTIONS:
         own = [m for m in measurements if m.spec.question == question]
         verdicts[question] = _verdict(question, own, few)
@@ -86,6 +90,12 @@ def _verdict(question: Any, own: Sequence[Measurement], few: TooFew | None) -> V
         return Verdict(question, f"Could not be answered: {_stop(heads[0].reason)}", "unscored", _unscored(heads))
     if question == "real" and any(p_of(m) is not None for m in scored):
         return _looks_real(heads, scored, own, few)
+    if question == "train":
+        lead, alarm, more = trained_well(own)
+        return Verdict(question, lead, "alarm" if alarm else "measured", more + _unscored(heads))
+    if question == "rank":
+        lead, few_systems, more = ranked_right(own)
+        return Verdict(question, lead, "descriptive" if few_systems else "measured", more + _unscored(heads))
     findings = tuple(plain_finding(m) for m in scored[1:]) + _unscored(heads)
     return Verdict(question, plain_finding(scored[0]), "measured", findings)
 

@@ -18,6 +18,10 @@ TITLES = {
     "separability.icc": "One user, one style",
     "separability.identification": "Recognising a user again",
     "separability.dispersion": "Spread of style",
+    "transfer.mixture": "Mixture",
+    "ranking.tau": "Order of systems, Kendall's tau",
+    "ranking.spearman": "Order of systems, Spearman's rho",
+    "ranking.calibration": "Calibration of scores",
 }
 
 LABELS = {

@@ -1,0 +1,31 @@
+"""Which measurements are shown together in panels, and under which question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from understudy.measures.measurement import Measurement
+from understudy.reports.panels import Chapter, family
+from understudy.reports.ranking_findings import CALIBRATION, POWERED, SPEARMAN, TAU
+from understudy.reports.ranking_panels import ranking_panels
+from understudy.reports.transfer_findings import ABLATION, FALSE, GAP, MIXTURE, REACTION
+from understudy.reports.transfer_panels import transfer_panels
+from understudy.reports.verdicts import QUESTIONS
+
+PANELLED = (GAP, FALSE, ABLATION, REACTION, MIXTURE, TAU, SPEARMAN, CALIBRATION, POWERED)
+
+
+def panelled(m: Measurement) -> bool:
+    """Whether a panel shows the measurement; any other has a section of its own."""
+    return any(family([m], name) for name in PANELLED)
+
+
+def chapters_of(heads: Sequence[Measurement], parts: Mapping[str, Sequence[Measurement]]) -> list[Chapter]:
+    """The panels of each question that has any, in the order of the questions."""
+    chapters = []
+    for question, title in QUESTIONS.items():
+        own = [m for m in heads if m.spec.question == question and panelled(m)]
+        panels = (*ranking_panels(own, parts), *transfer_panels(own, parts))
+        if panels:
+            chapters.append(Chapter(title, panels))
+    return chapters

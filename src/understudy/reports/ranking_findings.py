@@ -1,0 +1,151 @@
+"""Whether simulated users put systems in the order that people do, in sentences by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from understudy.measures.measurement import Measurement
+from understudy.reports.evidence import is_number
+from understudy.reports.findings import listed, plain_finding
+from understudy.reports.panels import bounds_of, columns_in, family
+from understudy.reports.transfer_findings import MIXTURE, REACTION, sentence
+from understudy.reports.wording import evidence_number, headlines_of, interval, number, words
+
+TAU, SPEARMAN, CALIBRATION, POWERED = (
+    f"ranking.{name}" for name in ("tau", "spearman", "calibration", "prediction_powered")
+)
+FEWEST_SYSTEMS = 8
+NAMES = {TAU: "Kendall's tau", SPEARMAN: "Spearman's rho"}
+
+
+def systems_in(m: Measurement) -> list[dict[str, object]]:
+    """The systems of an agreement, a row each."""
+    return columns_in(m.evidence.get("systems"), "system", "real", "simulated") or []
+
+
+def descriptive(m: Measurement) -> bool:
+    """Whether there are too few systems for a claim about order."""
+    told = m.evidence.get("descriptive")
+    return told if isinstance(told, bool) else 0 < len(systems_in(m)) < FEWEST_SYSTEMS
+
+
+def ranked_right(own: Sequence[Measurement]) -> tuple[str, bool, tuple[str, ...]]:
+    """The lead sentence, whether it is descriptive only, and the further sentences."""
+    heads = [m for m in headlines_of(own) if m.status == "scored"]
+    agreement = next((m for name in (TAU, SPEARMAN) for m in heads if m.name == name), None)
+    rest = [told(m) for m in heads if m is not agreement]
+    if agreement is None:
+        return rest[0], False, tuple(rest[1:])
+    worth = _worth([m for m in heads if family([m], POWERED)])
+    rest = [
+        _beside(m) if m.name == SPEARMAN else told(m) for m in heads if m is not agreement and not family([m], POWERED)
+    ]
+    lead = agreement_sentence(agreement)
+    return lead, descriptive(agreement), (*_swapped(agreement), *worth, *rest)
+
+
+def told(m: Measurement) -> str:
+    """What one measurement of ranking found."""
+    if m.name in NAMES:
+        return agreement_sentence(m)
+    if m.name == CALIBRATION:
+        return calibration_sentence(m)
+    if family([m], POWERED):
+        return powered_sentence(m)
+    if family([m], REACTION) or family([m], MIXTURE):
+        return sentence(m)
+    return plain_finding(m)
+
+
+def agreement_sentence(m: Measurement) -> str:
+    """The correlation, beside what people agree among themselves, and what follows by rule."""
+    count = len(systems_in(m))
+    of = f" of {count} systems" if count else ""
+    reach = "" if m.interval is None else f" ({interval(m.interval, 2)})"
+    found = f"{NAMES.get(m.name, words(m.name))} {number(m.value, 2)}{reach}"
+    few = f"Descriptive only, at {count} systems: the" if descriptive(m) else "The"
+    start = f"{few} order{of} under simulated users against their order under people: {found}"
+    ceiling = m.ceiling
+    if ceiling is None:
+        return f"{start}; how far people agree among themselves is not known here.{_by_rule(m)}"
+    people = f"{number(ceiling.value, 2)}{'' if ceiling.interval is None else f' ({interval(ceiling.interval, 2)})'}"
+    return f"{start}; people agree with other people at {people}.{_by_rule(m)}"
+
+
+def _beside(m: Measurement) -> str:
+    """The second correlation, in short: what follows was said of the first."""
+    reach = "" if m.interval is None else f" ({interval(m.interval, 2)})"
+    people = "" if m.ceiling is None else f"; people with other people {number(m.ceiling.value, 2)}"
+    return f"By {NAMES[m.name]}: {number(m.value, 2)}{reach}{people}."
+
+
+def _by_rule(m: Measurement) -> str:
+    """What the intervals allow to be said; nothing below eight systems."""
+    if descriptive(m) or m.interval is None:
+        return ""
+    low, high = m.interval
+    if high < 0:
+        return " The order is reversed."
+    if low <= 0:
+        return " That it is better than no order at all is not shown."
+    ceiling = m.ceiling.interval or (m.ceiling.value,) * 2 if m.ceiling is not None else None
+    if ceiling is not None and high < ceiling[0]:
+        return " It agrees with people less than people do."
+    if ceiling is not None and low > ceiling[0]:
+        return " It agrees with people as far as people do."
+    return " Better than no order is shown; whether it falls short of people is not." if ceiling is not None else ""
+
+
+def _swapped(m: Measurement) -> tuple[str, ...]:
+    """The best system of either side, where they are not the same."""
+    rows = [r for r in systems_in(m) if is_number(r["real"]) and is_number(r["simulated"])]
+    if not rows:
+        return ()
+    tops = []
+    for side in ("real", "simulated"):
+        best = max(float(r[side]) for r in rows)  # type: ignore[arg-type]
+        tops.append([str(r["system"]) for r in rows if float(r[side]) == best])  # type: ignore[arg-type]
+    if set(tops[0]) & set(tops[1]):
+        return (f"Both would choose {listed(sorted(set(tops[0]) & set(tops[1])))}.",)
+    return (f"People would choose {listed(tops[0])}, simulated users {listed(tops[1])}.",)
+
+
+def _worth(powered: Sequence[Measurement]) -> tuple[str, ...]:
+    """What the simulator is worth in people, over the systems."""
+    known = []
+    for m in powered:
+        own, effective = evidence_number(m, "n_human", "human_n", "n"), evidence_number(m, "effective_n", "n_effective")
+        if own and effective is not None:
+            known.append((effective / own, m.name.removeprefix(f"{POWERED}.")))
+    if not known:
+        return tuple(powered_sentence(m) for m in powered[:1]) if len(powered) == 1 else ()
+    least, most = min(known), max(known)
+    if most[0] <= 1.005:
+        return ("Beside the human scores the simulator adds no precision: buy people.",)
+    span = (
+        f"{number(least[0], 2)} to {number(most[0], 2)} times" if least[0] < most[0] else f"{number(most[0], 2)} times"
+    )
+    return (f"With simulated scores beside them, the human ones count {span} as many (prediction-powered).",)
+
+
+def powered_sentence(m: Measurement) -> str:
+    """One system: the score with its interval, beside the human-only one, and how many people to buy."""
+    system = m.name.removeprefix(f"{POWERED}.")
+    reach = "" if m.interval is None else f" ({interval(m.interval, 2)})"
+    alone, bounds = evidence_number(m, "human_only", "human", "real"), human_bounds(m)
+    beside = "" if alone is None else f"; from people alone {number(alone, 2)}"
+    beside += f" ({interval(bounds, 2)})" if alone is not None and bounds is not None else ""
+    more = evidence_number(m, "buy", "buy_more", "more")
+    buy = f"; {more:,.0f} more real conversations would bring the wanted precision" if more else ""
+    return f"{system}: {number(m.value, 2)}{reach}{beside}{buy}."
+
+
+def human_bounds(m: Measurement) -> tuple[float, float] | None:
+    """The human-only interval, under any of the names it is written by."""
+    return next((b for stem in ("human_only", "human", "real") if (b := bounds_of(m.evidence, stem)) is not None), None)
+
+
+def calibration_sentence(m: Measurement) -> str:
+    """Whether simulated scores mean what real scores mean."""
+    reach = "" if m.interval is None else f" ({interval(m.interval, 2)})"
+    return f"Calibration: {number(m.value, 2)}{reach}, {m.spec.unit}."

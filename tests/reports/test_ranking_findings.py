@@ -1,0 +1,83 @@
+"""The sentences about ranking, each rule on measurements made for it."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from tests.reports.constructed_transfer import ranking, reactions
+from understudy.measures.measurement import Estimate, Measurement, flatten
+from understudy.reports.ranking_findings import agreement_sentence, descriptive, powered_sentence
+from understudy.reports.verdicts import Verdict, verdicts_of
+
+
+def rank(*measurements: Measurement) -> Verdict:
+    return verdicts_of(flatten(measurements))["rank"]
+
+
+def test_the_order_is_told_beside_what_people_agree() -> None:
+    verdict = rank(*ranking())
+    assert verdict.status == "measured"
+    assert verdict.sentence == (
+        "The order of 9 systems under simulated users against their order under people: Kendall's tau 0.72 "
+        "(0.52 to 0.92); people agree with other people at 0.83 (0.64 to 0.93). Better than no order is shown; "
+        "whether it falls short of people is not."
+    )
+    assert "People would choose retrieval-2, simulated users gpt-large." in verdict.findings
+    assert any("count 1.77 times as many" in f for f in verdict.findings)
+    assert sum("Prediction" in f or "people alone" in f for f in verdict.findings) == 0
+
+
+@pytest.mark.parametrize("count", [4, 7])
+def test_below_eight_systems_it_is_a_description(count: int) -> None:
+    verdict = rank(*ranking(count))
+    assert verdict.status == "descriptive"
+    assert verdict.sentence.startswith(f"Descriptive only, at {count} systems:")
+    assert "is shown" not in verdict.sentence
+
+
+def test_few_systems_are_counted_where_the_measure_does_not_say() -> None:
+    tau = ranking(5)[0]
+    silent = {k: v for k, v in tau.evidence.items() if k != "descriptive"}
+    assert descriptive(msgspec.structs.replace(tau, evidence=silent))
+
+
+@pytest.mark.parametrize(
+    ("interval", "ceiling", "says"),
+    [
+        ((-0.9, -0.2), (0.6, 0.9), "The order is reversed."),
+        ((-0.1, 0.5), (0.6, 0.9), "better than no order at all is not shown"),
+        ((0.1, 0.5), (0.6, 0.9), "less than people do"),
+        ((0.7, 0.9), (0.6, 0.9), "as far as people do"),
+        ((0.5, 0.8), (0.6, 0.9), "whether it falls short of people is not"),
+    ],
+)
+def test_the_rule_of_the_intervals(interval: tuple[float, float], ceiling: tuple[float, float], says: str) -> None:
+    one = msgspec.structs.replace(
+        ranking()[0], value=sum(interval) / 2, interval=interval, ceiling=Estimate(sum(ceiling) / 2, ceiling)
+    )
+    assert says in agreement_sentence(one)
+
+
+def test_without_a_ceiling_it_is_said() -> None:
+    bare = msgspec.structs.replace(ranking()[0], ceiling=None)
+    assert "how far people agree among themselves is not known here" in agreement_sentence(bare)
+
+
+def test_a_simulator_that_adds_nothing_is_said_to() -> None:
+    tau, _, _, *powered = ranking()
+    useless = [msgspec.structs.replace(m, evidence={**m.evidence, "effective_n": 57}) for m in powered]
+    assert "Beside the human scores the simulator adds no precision: buy people." in rank(tau, *useless).findings
+
+
+def test_a_prediction_powered_score_stands_beside_the_human_one() -> None:
+    assert powered_sentence(ranking()[3]) == (
+        "retrieval-2: 0.75 (0.70 to 0.80); from people alone 0.74 (0.68 to 0.80); "
+        "120 more real conversations would bring the wanted precision."
+    )
+
+
+def test_reactions_alone_answer_in_their_own_words() -> None:
+    verdict = rank(*reactions())
+    assert verdict.sentence.startswith("Reaction to a worse partner, leaving")
+    assert verdict.status == "measured"
