@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from typing import NamedTuple
 
@@ -17,7 +18,8 @@ _EXPLORING = 1.25
 _CUT = 0.85
 _CUT_AGAIN = 0.7
 _CLOSER = 0.05
-_GOOD = 0.97
+_GOOD = 0.95
+_MORE = 1.05
 # After a cut no call goes out for a mean latency: an empty token bucket fills up again. A pause must be worth it:
 # the next one comes this many times its length later at the earliest.
 _PAUSE_WORTH = 30.0
@@ -27,12 +29,14 @@ _SMOOTHING = 0.1
 # Clean calls before a limit that was too high is tried again. Each time that it proves too high, they double, up to
 # a number that keeps rejected calls rare.
 _PATIENCE = 16.0
-_MOST_PATIENCE = 100.0
+_MOST_PATIENCE = 120.0
 # A call turned away after so many clean ones at this limit is chance: a pause is enough.
 _TOLERATED = 40
 _HELD_ROUNDS = 3
 _SAME_CEILING = 1.3
 _SERVER_ERROR_COST = 4
+# Between whole numbers, a slot rests after each call for a part of the mean latency; less than this is not worth it.
+_SHORTEST_REST = 0.02
 
 
 class Slot(NamedTuple):
@@ -58,7 +62,8 @@ class Limiter:
     limit once and holds all calls back for a moment; others of the same cascade, sent before the cut, change
     nothing. One sent after it makes the pause as long as its Retry-After says. Growth needs a full limit and mostly
     clean calls; server errors hold it up and never cut. Near the limit that was too high last time, the limiter
-    waits before it tries again, longer each time; when the limit holds, it explores in larger steps, so that
+    waits before it tries again, longer each time. A limit between whole numbers is kept by a rest after each call:
+    where four at a time are just too many, three would waste a quarter. When the limit holds, it explores in larger steps, so that
     capacity that came back is found.
     """
 
@@ -85,13 +90,15 @@ class Limiter:
         self._probe_from = 0.0
         self._closed_until = 0.0
         self._waiting: deque[asyncio.Future[Slot]] = deque()
+        self._resting: deque[float] = deque()
         self._alarm_on: asyncio.AbstractEventLoop | None = None
+        self._alarm_at = 0.0
         self._last = "starting up"
 
     @property
     def limit(self) -> int:
-        """Calls allowed at a time, now."""
-        return max(1, min(int(self._limit), self.most))
+        """Calls allowed at a time, now; between whole numbers the next one, with a rest after each call."""
+        return max(1, min(math.ceil(self._limit), self.most))
 
     def throttle(self) -> Throttle:
         """What a progress line shows; the reason is empty where nothing holds calls back.
@@ -112,7 +119,7 @@ class Limiter:
     async def acquire(self) -> Slot:
         """Wait for a slot; first come, first served. Give it back with `release`."""
         loop = asyncio.get_running_loop()
-        if self._waiting or self._in_flight >= self.limit or loop.time() < self._closed_until:
+        if self._waiting or self._full(loop.time()) or loop.time() < self._closed_until:
             future: asyncio.Future[Slot] = loop.create_future()
             self._waiting.append(future)
             self._admit(loop)
@@ -134,6 +141,9 @@ class Limiter:
         now = loop.time()
         saturated = bool(self._waiting) or self._in_flight >= _SATURATED * self.limit
         self._in_flight -= 1
+        rest = self._latency_s * (self.limit / self._limit - 1)
+        if rest > _SHORTEST_REST * self._latency_s:
+            self._resting.append(now + rest)
         if fault is None or fault.kind in ("refusal", "truncated"):
             took = now - slot.started
             self._latency_s += (took - self._latency_s) * (_SMOOTHING if self._latency_s else 1.0)
@@ -184,7 +194,7 @@ class Limiter:
             if self._clean >= self._limit:
                 self._step(max(self._limit * self._gain, self._limit + 1), self._last)
             return
-        good = max(1.0, min(ceiling - 1, ceiling * _GOOD))
+        good = max(1.0, ceiling * _GOOD)
         if self._limit < good:
             if self._clean >= self._limit:
                 self._step(min(good, self._limit + max(1.0, self._limit * _CLOSER)), "recovering after a 429")
@@ -193,26 +203,38 @@ class Limiter:
                 self._ceiling = None  # What was too much once holds now: there is more than before.
                 self._step(max(self._limit * self._gain, self._limit + 1), "exploring")
         elif self._clean >= max(self._patience, _HELD_ROUNDS * self._limit) and now >= self._probe_from:
-            self._step(max(ceiling, self._limit + 1), "trying one more")
+            self._step(max(ceiling, self._limit * _MORE), "trying a little more")
 
     def _step(self, limit: float, why: str) -> None:
         self._limit = min(limit, float(self.most))
         self._clean = 0
         self._last = why
 
+    def _full(self, now: float) -> bool:
+        while self._resting and self._resting[0] <= now:
+            self._resting.popleft()
+        return self._in_flight + len(self._resting) >= self.limit
+
     def _admit(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._waiting:
             return
-        if loop.time() < self._closed_until:
-            if self._alarm_on is not loop:  # An alarm on a loop that is over never rings.
-                self._alarm_on = loop
-                loop.call_at(self._closed_until, self._wake, loop)
+        now = loop.time()
+        if now < self._closed_until:
+            self._alarm(loop, self._closed_until)
             return
-        while self._waiting and self._in_flight < self.limit:
+        while self._waiting and not self._full(now):
             future = self._waiting.popleft()
             if not future.done():
                 self._in_flight += 1
-                future.set_result(Slot(self.cuts, loop.time()))  # Stamped now: it may run after a cut.
+                future.set_result(Slot(self.cuts, now))  # Stamped now: it may run after a cut.
+        if self._waiting and self._resting:
+            self._alarm(loop, self._resting[0])
+
+    def _alarm(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
+        # An alarm on a loop that is over never rings.
+        if self._alarm_on is not loop or at < self._alarm_at:
+            self._alarm_on, self._alarm_at = loop, at
+            loop.call_at(at, self._wake, loop)
 
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
         self._alarm_on = None
