@@ -63,8 +63,8 @@ class Limiter:
     nothing. One sent after it makes the pause as long as its Retry-After says. Growth needs a full limit and mostly
     clean calls; server errors hold it up and never cut. Near the limit that was too high last time, the limiter
     waits before it tries again, longer each time. A limit between whole numbers is kept by a rest after each call:
-    where four at a time are just too many, three would waste a quarter. When the limit holds, it explores in larger steps, so that
-    capacity that came back is found.
+    where four at a time are just too many, three would waste a quarter. When the limit holds, it
+    explores in larger steps, so that capacity that came back is found.
     """
 
     def __init__(
