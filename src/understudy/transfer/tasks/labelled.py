@@ -9,7 +9,7 @@ import numpy as np
 
 from understudy.conversations import Conversation, Corpus, Turn
 from understudy.transfer.task import Examples, Floats, Labels, Predictor, no_examples
-from understudy.transfer.tasks.linear import average_precision_of_each, f1_of_each, fit_linear, prior_model
+from understudy.transfer.tasks.linear import STRENGTH, average_precision_of_each, f1_of_each, fit_linear, prior_model
 from understudy.transfer.tasks.texts import Texts
 
 
@@ -34,6 +34,7 @@ class LabelledTextTask(ABC):
     needs: str
     labelled = True
     ranked = False
+    strength = STRENGTH
 
     @abstractmethod
     def rows(self, corpus: Corpus) -> list[Row]:
@@ -54,7 +55,7 @@ class LabelledTextTask(ABC):
         return prior_model(examples.labels)
 
     def fit(self, examples: Examples, *, seed: int) -> Predictor:
-        return fit_linear(examples.inputs, examples.labels)
+        return fit_linear(examples.inputs, examples.labels, strength=self.strength)
 
     def score(self, predictor: Predictor, examples: Examples) -> Floats:
         score = average_precision_of_each if self.ranked else f1_of_each

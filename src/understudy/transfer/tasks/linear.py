@@ -11,7 +11,7 @@ import numpy.typing as npt
 from understudy.transfer.task import Floats, Ints, Labels
 from understudy.transfer.tasks.texts import Sparse, Texts, Vocabulary
 
-STRENGTH = 10.0  # inverse regularisation: the prior's weight is that of 1/STRENGTH examples
+STRENGTH = 10.0  # inverse regularisation: the larger, the more a single word may say
 ITERATIONS = 20
 COMMON = 2  # a column has to be in this many training examples, where there are enough of them
 
@@ -63,7 +63,7 @@ def prior_model(labels: Sequence[Labels]) -> LinearTextModel:
     return LinearTextModel(classes, np.log(share / (1.0 - share)), exclusive=_exclusive(indicator))
 
 
-def fit_linear(inputs: Any, labels: Sequence[Labels]) -> LinearTextModel:
+def fit_linear(inputs: Any, labels: Sequence[Labels], *, strength: float = STRENGTH) -> LinearTextModel:
     """TF-IDF of words and word pairs (`Vocabulary`) and L2-penalised logistic regression by L-BFGS.
 
     Deterministic: convex, from the classes' shares and no words, `ITERATIONS` steps. Under a second for thousands of
@@ -86,7 +86,7 @@ def fit_linear(inputs: Any, labels: Sequence[Labels]) -> LinearTextModel:
 
     features = sparse.hstack(blocks, format="csr")
     exclusive = _exclusive(indicator)
-    weights, bias = _logistic(features, indicator, exclusive=exclusive)
+    weights, bias = _logistic(features, indicator, strength, exclusive=exclusive)
     ends = np.cumsum([len(vocabulary.kept) for vocabulary in words])[:-1]
     return LinearTextModel(classes, bias, exclusive=exclusive, weights=np.split(weights, ends), words=words)
 
@@ -111,7 +111,7 @@ def class_indicator(labels: Sequence[Labels], classes: Sequence[str] | None = No
     return known, indicator
 
 
-def _logistic(x: Sparse, y: Floats, *, exclusive: bool) -> tuple[Floats, Floats]:
+def _logistic(x: Sparse, y: Floats, strength: float, *, exclusive: bool) -> tuple[Floats, Floats]:
     """Weights `(d, K)` and bias of all classes together: one sparse product serves every class."""
     from scipy.optimize import minimize
     from scipy.special import expit, log_softmax, logsumexp
@@ -119,7 +119,7 @@ def _logistic(x: Sparse, y: Floats, *, exclusive: bool) -> tuple[Floats, Floats]
     n, d = x.shape
     k = y.shape[1]
     # Measured in the prior's own spread, weights are steep enough to be found in few steps.
-    spread = float(np.sqrt(STRENGTH))
+    spread = float(np.sqrt(strength))
     x = x * spread
     transposed = x.T.tocsr()
 

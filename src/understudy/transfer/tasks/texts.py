@@ -38,6 +38,10 @@ class TextBank:
         )
         return counter.transform(self.texts).tocsr()
 
+    def joined(self, other: TextBank) -> tuple[TextBank, int]:
+        """Both banks end to end, and by how much the rows of `other` move."""
+        return (self, 0) if other is self else (_Joined(self, other), len(self.texts))
+
 
 class Texts:
     """A column of examples with one or more texts each (the turn; the turn before it).
@@ -82,9 +86,8 @@ class Texts:
 
     def followed_by(self, other: Any) -> Texts:
         theirs = Texts.from_inputs(other)
-        if theirs.bank is self.bank:
-            return Texts(self.bank, np.concatenate([self.rows, theirs.rows]))
-        return Texts(_Joined(self.bank, theirs.bank), np.concatenate([self.rows, theirs.rows + len(self.bank.texts)]))
+        bank, shift = self.bank.joined(theirs.bank)
+        return Texts(bank, np.concatenate([self.rows, theirs.rows + shift]))
 
     def counts(self) -> list[Sparse]:
         """The counts of each field, a row an example."""
