@@ -23,6 +23,9 @@ FIGURES = (
     "journal",
     "endpoint",
     "rayrun",
+    "ablation",
+    "counterfactual",
+    "mixing",
 )
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
