@@ -39,6 +39,7 @@ PAIRS = (
     Pair("personachat_real", ("next_response",), "synthetic_persona_chat_llm"),
 )
 TEST = 0.5
+TALKATIVE = 2  # structured users say little: more conversations, so that they do not set the size of every arm
 
 
 def one_pair(job: tuple[Path, Pair]) -> list[dict[str, Any]]:
@@ -65,12 +66,13 @@ def in_any_order(corpus: Corpus) -> Corpus:
 
 
 def simulated(train: Corpus) -> Iterator[tuple[str, Corpus]]:
-    """Fitted users at both settings of the copy guard, and the structured control, as many conversations as `train`."""
+    """Fitted users at both settings of the copy guard, as many conversations as `train`; the structured control."""
     for guard in ("free", "guarded"):
         population = fit_population(train, copy_guard=guard, seed=0)
         yield f"fitted {guard}", Corpus(simulate(population, population.partner(), n=len(train), seed=0).conversations)
     structured = StructuredPopulation.from_corpus(train)
-    yield "structured", Corpus(simulate(structured, population.partner(), n=len(train), seed=0).conversations)
+    talks = simulate(structured, population.partner(), n=TALKATIVE * len(train), seed=0).conversations
+    yield "structured", Corpus(talks)
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -7,8 +7,9 @@ import pytest
 
 from tests.transfer.toy import ToyTask, corpus
 from understudy.errors import MeasureError, UsageError
-from understudy.transfer.arms import BASELINE, IN_DOMAIN, estimate, prepare_arms, run_arms
+from understudy.transfer.arms import estimate, prepare_arms, run_arms
 from understudy.transfer.matching_arms import scaled
+from understudy.transfer.scoring import BASELINE, IN_DOMAIN
 
 
 def worlds(seed: int = 0, **synthetic):
@@ -71,6 +72,12 @@ def test_the_same_seed_gives_the_same_scores() -> None:
     )
     assert np.array_equal(one, same)
     assert not np.array_equal(one, another)
+
+
+def test_processes_change_no_number() -> None:
+    train, test, other = worlds()
+    one, two = (run_arms(ToyTask(), train, test, {"other": other}, seed=3, redraws=5, workers=w) for w in (1, 2))
+    assert all(np.array_equal(one.scores[name], two.scores[name]) for name in one.scores)
 
 
 def test_arms_score_what_they_should() -> None:

@@ -96,7 +96,7 @@ def transfer(
         for one in tasks:
             found += gaps_closed(
                 train, test, arms, task=one, seed=seed, size=size, redraws=redraws, curve=curve,
-                on_progress=on_progress,
+                workers=_processors(), on_progress=on_progress,
             )  # fmt: skip
     report = make_report(found, provenance={"seed": seed, "real": real, "synthetic": list(synthetic)})
     if folder:
@@ -117,6 +117,12 @@ def transfer(
             why="training needs examples with labels that the real and the synthetic conversations share",
             fix="choose a task that both have labels for, or give more conversations",
         )
+
+
+def _processors() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _name(task: Task) -> str:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from understudy.conversations import Corpus
 from understudy.errors import MeasureError, UsageError
-from understudy.seeds import derive_seed, stream
-from understudy.transfer.matching_arms import Matching, Pool, match
-from understudy.transfer.task import Examples, Floats, Ints, Task
+from understudy.transfer.matching_arms import Matching, match
+from understudy.transfer.scoring import BASELINE, IN_DOMAIN, Arms, Job, score_jobs
+from understudy.transfer.task import Floats, Ints, Task
 
-BASELINE = "baseline"
-IN_DOMAIN = "in_domain"
+__all__ = [
+    "BASELINE",
+    "IN_DOMAIN",
+    "ArmScores",
+    "Arms",
+    "Estimated",
+    "arm_means",
+    "estimate",
+    "prepare_arms",
+    "resample",
+    "run_arms",
+    "score_arms",
+]
 REDRAWS = 8
 FEWEST_REDRAWS = 5
 RESAMPLES = 9999
@@ -54,42 +63,6 @@ class Estimated(NamedTuple):
     replicates: Floats
 
 
-class Arms(NamedTuple):
-    """Training pools and a test set, made comparable; `training_set` draws from them."""
-
-    task: Task
-    test: Examples
-    pools: Mapping[str, Pool]
-    matching: Matching
-    seed: int
-
-    def training_set(self, arm: str, redraw: int, size: int | None = None) -> Examples:
-        """The training set of `arm` in a redraw: whole units in random order; a smaller size is part of a larger."""
-        pool = self.pools[arm]
-        largest = int(pool.quotas.sum())
-        return pool.draw(largest if size is None else min(size, largest), stream(self.seed, "arm", arm, redraw))
-
-    def score(self, training: Examples, *, redraw: int) -> Floats:
-        """Train on `training` and score every test example."""
-        with _one_thread():
-            predictor = self.task.fit(training, seed=derive_seed(self.seed, "fit", redraw))
-            return self.task.score(predictor, self.test)
-
-
-@lru_cache(maxsize=1)
-def _threads() -> Any:
-    import scipy.linalg  # noqa: F401 - brings its own BLAS, which the controller must find
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
-
-    return ThreadpoolController()
-
-
-def _one_thread() -> AbstractContextManager[object]:
-    """Vectors of some ten thousand gain nothing from more threads, which wait for each other on a busy machine."""
-    limit: AbstractContextManager[object] = _threads().limit(limits=1, user_api="blas")
-    return limit
-
-
 def prepare_arms(
     task: Task,
     real_train: Corpus,
@@ -111,10 +84,10 @@ def prepare_arms(
         )
     corpora = {IN_DOMAIN: real_train, **synthetic}
     pools = {name: task.examples(corpus) for name, corpus in corpora.items()}
-    arms, test, matching = match(
+    kept, test, matching = match(
         pools, task.examples(real_test), labelled=task.labelled, size=size, needs=getattr(task, "needs", "")
     )
-    return Arms(task, test, arms, matching, seed)
+    return Arms(task, test, dict(kept), matching, seed)
 
 
 def _refuse_leak(train: Corpus, test: Corpus) -> None:
@@ -139,6 +112,7 @@ def run_arms(
     seed: int,
     redraws: int = REDRAWS,
     size: int | None = None,
+    workers: int = 1,
     on_progress: OnProgress | None = None,
 ) -> ArmScores:
     """What does each training set teach, on real conversations that none of them holds?
@@ -146,7 +120,7 @@ def run_arms(
     Arms: `baseline` (no training on conversations), `in_domain` (real training conversations) and one for each
     synthetic corpus. Label space, class balance and size are the same in all of them, or `matching.notes` says what
     is not; every training set is drawn again `redraws` times, by unit. `size` is the number of examples in a
-    training set: by default half of what the poorest arm has.
+    training set: by default half of what the poorest arm has. `workers` processes change no number.
 
     Raises as `prepare_arms`; `MeasureError` where a corpus has nothing to learn from; `UsageError` for fewer than
     five redraws.
@@ -158,10 +132,12 @@ def run_arms(
             why="an arm that teaches nothing has no score",
             fix="leave it out, or give conversations with the labels that the task needs",
         )
-    return score_arms(arms, redraws=redraws, on_progress=on_progress)
+    return score_arms(arms, redraws=redraws, workers=workers, on_progress=on_progress)
 
 
-def score_arms(arms: Arms, *, redraws: int = REDRAWS, on_progress: OnProgress | None = None) -> ArmScores:
+def score_arms(
+    arms: Arms, *, redraws: int = REDRAWS, workers: int = 1, on_progress: OnProgress | None = None
+) -> ArmScores:
     """Train and score every arm of `arms`, `redraws` times."""
     if redraws < FEWEST_REDRAWS:
         raise UsageError(
@@ -170,17 +146,11 @@ def score_arms(arms: Arms, *, redraws: int = REDRAWS, on_progress: OnProgress | 
             fix=f"use {FEWEST_REDRAWS} or more",
         )
     tell = on_progress or (lambda stage, done, total: None)
-    total, done = redraws * len(arms.pools), 0
+    jobs = [Job(name, redraw) for redraw in range(redraws) for name in (*arms.pools, BASELINE)]
     rows: dict[str, list[Floats]] = {name: [] for name in (BASELINE, *arms.pools)}
-    for redraw in range(redraws):
-        for name in arms.pools:
-            training = arms.training_set(name, redraw)
-            if name == IN_DOMAIN:
-                prior = arms.task.baseline(training, seed=derive_seed(arms.seed, "baseline", redraw))
-                rows[BASELINE].append(arms.task.score(prior, arms.test))
-            rows[name].append(arms.score(training, redraw=redraw))
-            done += 1
-            tell(f"{arms.task.name}: training", done, total)
+    for done, (job, got) in enumerate(zip(jobs, score_jobs(arms, jobs, workers=workers), strict=True), 1):
+        rows[job.arm].append(got)
+        tell(f"{arms.task.name}: training", done, len(jobs))
     _, units = np.unique(arms.test.units, return_inverse=True)
     share = {BASELINE: arms.matching.share[IN_DOMAIN], **arms.matching.share}
     scores = {name: np.stack(got) for name, got in rows.items()}

@@ -13,8 +13,6 @@ from understudy.errors import MeasureError
 from understudy.measures.measurement import Measurement, MeasureSpec, counts
 from understudy.seeds import stream
 from understudy.transfer.arms import (
-    BASELINE,
-    IN_DOMAIN,
     REDRAWS,
     ArmScores,
     OnProgress,
@@ -25,6 +23,7 @@ from understudy.transfer.arms import (
     score_arms,
 )
 from understudy.transfer.learning_curves import learning_curve
+from understudy.transfer.scoring import BASELINE, IN_DOMAIN
 from understudy.transfer.task import Floats, Task
 
 CEILING = 0.98
@@ -112,6 +111,7 @@ def gap_closed(
     size: int | None = None,
     redraws: int = REDRAWS,
     curve: bool = False,
+    workers: int = 1,
     on_progress: OnProgress | None = None,
 ) -> Measurement:
     """Does a model trained on these synthetic conversations work on real ones?
@@ -120,7 +120,8 @@ def gap_closed(
     `real_train`, B of one that no conversation taught; all on `real_test`. 1: as good as real conversations; 0: as
     good as none; below 0: worse than none. Label space, class balance and size are the same in the arms, or the flags
     say what is not. The interval is over test units and training sets (see `arms.resample`), the simulator as given.
-    `curve` adds scores at smaller sizes. Unscored, with the arms in evidence, where the ratio cannot be bounded.
+    `curve` adds scores at smaller sizes; `workers` processes change no number. Unscored, with the arms in evidence,
+    where the ratio cannot be bounded.
 
     Source: Suresh et al. (2025), arXiv:2409.19020. Differences from it: 1. the share of the gap in place of S/I, which
     untrained models nearly reach there; 2. an interval; 3. labels and balance matched, not only size.
@@ -135,6 +136,7 @@ def gap_closed(
         size=size,
         redraws=redraws,
         curve=curve,
+        workers=workers,
         on_progress=on_progress,
     )
     return found
@@ -150,6 +152,7 @@ def gaps_closed(
     size: int | None = None,
     redraws: int = REDRAWS,
     curve: bool = False,
+    workers: int = 1,
     on_progress: OnProgress | None = None,
 ) -> tuple[Measurement, ...]:
     """`gap_closed` of several synthetic corpora side by side: one test set, one label space, one size.
@@ -176,13 +179,13 @@ def gaps_closed(
             together = [arm for arm in corpora if arm not in apart]
             groups += [*([together] if together else []), *([arm] for arm in apart)]
             continue
-        scores = score_arms(arms, redraws=redraws, on_progress=on_progress)
+        scores = score_arms(arms, redraws=redraws, workers=workers, on_progress=on_progress)
         for arm, corpus in corpora.items():
             evidence = _evidence(scores, arm, seed)
             if curve:
                 rng = stream(seed, "curve", arm)
                 evidence["learning_curve"] = learning_curve(
-                    arms, scores, arm, rng=rng, redraws=redraws, on_progress=on_progress
+                    arms, scores, arm, rng=rng, workers=workers, on_progress=on_progress
                 )
             found[arm] = _measurement(scores, arm, specs[arm], real_test, corpus, evidence, seed)
     return tuple(found[arm] for arm in synthetic)

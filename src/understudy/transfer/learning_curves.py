@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from understudy.seeds import derive_seed
-from understudy.transfer.arms import BASELINE, IN_DOMAIN, Arms, ArmScores, OnProgress, arm_means
+from understudy.transfer.arms import FEWEST_REDRAWS, ArmScores, OnProgress, arm_means
+from understudy.transfer.scoring import BASELINE, IN_DOMAIN, Arms, Job, score_jobs
 from understudy.transfer.task import Floats
 
 STEPS = 4
@@ -29,8 +30,8 @@ def learning_curve(
     arm: str,
     *,
     rng: np.random.Generator,
-    redraws: int,
     steps: int = STEPS,
+    workers: int = 1,
     on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
     """How does the score on real conversations grow with the training set?
@@ -38,25 +39,23 @@ def learning_curve(
     At sizes that double up to that of `scores`: trained on real (`real`), on synthetic (`synthetic`), and on as many
     real examples beside the whole synthetic training set (`mixed`): what synthetic data add to a small real sample.
     Each with its interval over test units and training sets. A smaller training set is part of the larger one of the
-    same redraw. The last step of the first two is that of `scores`.
+    same redraw; there are five. The last step of the first two is that of `scores`.
     """
     tell = on_progress or (lambda stage, done, total: None)
     sizes = sizes_up_to(scores.size, steps=steps)
-    total, done = redraws * (3 * len(sizes) - 2), 0
+    plan = []
+    for redraw in range(FEWEST_REDRAWS):
+        for n in sizes:
+            plan.append(("mixed", n, Job(IN_DOMAIN, redraw, n, beside=arm)))
+            if n < sizes[-1]:
+                plan += [("real", n, Job(IN_DOMAIN, redraw, n)), ("synthetic", n, Job(arm, redraw, n))]
     curves: dict[str, dict[int, list[Floats]]] = {
         kind: {n: [] for n in sizes} for kind in ("real", "synthetic", "mixed")
     }
-    for redraw in range(redraws):
-        added = arms.training_set(arm, redraw)
-        for n in sizes:
-            real = arms.training_set(IN_DOMAIN, redraw, n)
-            sets = {"mixed": real.followed_by(added)}
-            if n < sizes[-1]:
-                sets |= {"real": real, "synthetic": arms.training_set(arm, redraw, n)}
-            for kind, training in sets.items():
-                curves[kind][n].append(arms.score(training, redraw=redraw))
-                done += 1
-                tell(f"{arms.task.name}: learning curve", done, total)
+    trained = score_jobs(arms, [job for _, _, job in plan], workers=workers)
+    for done, ((kind, n, _), got) in enumerate(zip(plan, trained, strict=True), 1):
+        curves[kind][n].append(got)
+        tell(f"{arms.task.name}: learning curve", done, len(plan))
     found: dict[str, Any] = {"size": sizes, "baseline": float(scores.scores[BASELINE].mean())}
     largest = scores.size
     for kind, by_size in curves.items():

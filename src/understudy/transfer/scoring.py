@@ -1,0 +1,102 @@
+"""Training and scoring of many arms, here or in several processes; where it happens changes no number."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from understudy.seeds import derive_seed, stream
+from understudy.transfer.matching_arms import Matching, Pool
+from understudy.transfer.task import Examples, Floats, Task
+
+BASELINE = "baseline"
+IN_DOMAIN = "in_domain"
+
+
+class Job(NamedTuple):
+    """One training: `arm` in a redraw, at `size` (None: all of it), with the whole set of `beside` added to it."""
+
+    arm: str
+    redraw: int
+    size: int | None = None
+    beside: str = ""
+
+
+class Arms(NamedTuple):
+    """Training pools and a test set, made comparable; `training_set` draws from them."""
+
+    task: Task
+    test: Examples
+    pools: dict[str, Pool]
+    matching: Matching
+    seed: int
+
+    def training_set(self, arm: str, redraw: int, size: int | None = None) -> Examples:
+        """The training set of `arm` in a redraw: whole units in random order; a smaller size is part of a larger."""
+        pool = self.pools[arm]
+        largest = int(pool.quotas.sum())
+        return pool.draw(largest if size is None else min(size, largest), stream(self.seed, "arm", arm, redraw))
+
+    def score(self, training: Examples, *, redraw: int) -> Floats:
+        """Train on `training` and score every test example."""
+        with _one_thread():
+            predictor = self.task.fit(training, seed=derive_seed(self.seed, "fit", redraw))
+            return self.task.score(predictor, self.test)
+
+    def run(self, job: Job) -> Floats:
+        """The scores of one job. The baseline sees the in-domain training set, of which it may use the prior."""
+        if job.arm == BASELINE:
+            prior = self.training_set(IN_DOMAIN, job.redraw, job.size)
+            predictor = self.task.baseline(prior, seed=derive_seed(self.seed, "baseline", job.redraw))
+            return self.task.score(predictor, self.test)
+        training = self.training_set(job.arm, job.redraw, job.size)
+        if job.beside:
+            training = training.followed_by(self.training_set(job.beside, job.redraw))
+        return self.score(training, redraw=job.redraw)
+
+
+def score_jobs(arms: Arms, jobs: Sequence[Job], *, workers: int = 1) -> Iterator[Floats]:
+    """The scores of every job, in their order.
+
+    More than one worker needs a system that can fork, since examples and learners cannot cross to a fresh process; on
+    others the jobs run here.
+    """
+    if workers < 2 or len(jobs) < 3 or "fork" not in multiprocessing.get_all_start_methods():
+        yield from (arms.run(job) for job in jobs)
+        return
+    yield arms.run(jobs[0])  # what examples count once is then counted before the workers inherit it
+    _HERE.append(arms)
+    try:
+        with ProcessPoolExecutor(min(workers, len(jobs) - 1), mp_context=multiprocessing.get_context("fork")) as pool:
+            for scores in pool.map(_work, jobs[1:]):
+                yield np.frombuffer(scores, dtype=np.float64)
+    finally:
+        _HERE.clear()
+
+
+# The arms that forked workers inherit.
+_HERE: list[Arms] = []
+
+
+def _work(job: Job) -> bytes:
+    return np.asarray(_HERE[-1].run(job), dtype=np.float64).tobytes()
+
+
+@lru_cache(maxsize=1)
+def _threads() -> Any:
+    import scipy.linalg  # noqa: F401 - brings its own BLAS, which the controller must find
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Vectors of some ten thousand gain nothing from more threads, which wait for each other on a busy machine."""
+    limit: AbstractContextManager[object] = _threads().limit(limits=1, user_api="blas")
+    return limit
