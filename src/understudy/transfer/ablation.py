@@ -194,9 +194,25 @@ def as_measurement(
         )
         for e, p in zip(found.effects, adjusted, strict=True)
     )
-    evidence: dict[str, Any] = {
+    full = found.full
+    return Measurement(
+        name=spec.name,
+        value=full.value,
+        interval=(full.low, full.high),
+        status="scored",
+        n=size,
+        spec=spec,
+        evidence=_evidence(found, adjusted, scores, n, seeds, dose),
+        parts=parts,
+    )
+
+
+def _evidence(
+    found: Effects, adjusted: Sequence[float], scores: ArmScores, n: int, seeds: int, dose: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    return {
         "cells": as_columns("cell", found.cells),
-        "effects": {**as_columns("effect", found.effects), "adjusted_p": adjusted},
+        "effects": {**as_columns("effect", found.effects), "adjusted_p": list(adjusted)},
         "joint": found.joint._asdict(),
         "synergy": found.synergy._asdict(),
         "verdict": found.verdict,
@@ -207,17 +223,5 @@ def as_measurement(
         "generation_seeds": seeds,
         "examples_a_training_set": scores.size,
         "notes": list(getattr(scores.matching, "notes", ())),
+        **({} if dose is None else {"dose": dict(dose)}),
     }
-    if dose is not None:
-        evidence["dose"] = dict(dose)
-    full = found.full
-    return Measurement(
-        name=spec.name,
-        value=full.value,
-        interval=(full.low, full.high),
-        status="scored",
-        n=size,
-        spec=spec,
-        evidence=evidence,
-        parts=parts,
-    )
