@@ -51,6 +51,23 @@ Permutations = Annotated[
 MatchTopic = Annotated[
     bool, typer.Option("--match-topic", help="Compare on a common mix of topics, dropping what is left over.")
 ]
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task",
+        metavar="TASK",
+        help="Also ask whether a model trained on SYN for TASK works on people: a built-in task or module:object;"
+        " repeatable.",
+    ),
+]
+ScoreTable = Annotated[
+    str | None,
+    typer.Option(
+        "--scores",
+        metavar="FILE",
+        help="Also ask whether systems rank alike: scores by system, with a column side (real, or the simulator).",
+    ),
+]
 RealUserRole = Annotated[
     str | None,
     typer.Option(
@@ -67,6 +84,8 @@ def audit(
     gate: GateTexts = None,
     permutations: Permutations = 999,
     match_topic: MatchTopic = False,
+    task: Tasks = None,
+    scores: ScoreTable = None,
     user_role: options.UserRole = None,
     real_user_role: RealUserRole = None,
     seed: options.Seed = 0,
@@ -81,26 +100,32 @@ def audit(
     .jsonl, .json, .csv, .tsv (also .gz, .zst), .parquet, or hf:NAME. Formats, told by content: messages, turns,
     ShareGPT, ConvoKit, ConvLab, agent trajectories, a row a turn.
 
+    With --task, REAL is divided by user: half trains a model beside the one trained on SYN, half tests both.
+
     \b
     understudy audit syn.jsonl --real real.jsonl --out report/
     understudy audit syn.jsonl --real real.jsonl --gate 'discriminator.words<=0.65'
+    understudy audit syn.jsonl --real real.jsonl --task topic --gate 'gap_closed.topic>=0.75'
     """
-    from understudy.cli.gates import check_names, judge, parse_gate
-    from understudy.reports.audit import DEFAULT_MEASURES
+    from understudy.cli.gates import asked_names, check_names, judge, parse_gate
+    from understudy.cli.system_scores import load_scores
     from understudy.reports.audit import audit as run
     from understudy.reports.report import save_report
+    from understudy.transfer.task import open_task
 
     _check_permutations(permutations)
     output = Output(json=json, quiet=quiet)
     gates = [parse_gate(text) for text in gate or []]
-    check_names(gates, DEFAULT_MEASURES)
+    tasks = [open_task(name) for name in dict.fromkeys(task or [])]
+    check_names(gates, asked_names([t.name for t in tasks], ranked=scores is not None))
+    systems = load_scores(scores) if scores is not None else None
     people, simulated, other = _load(real, synthetic, other_real, user_role, real_user_role, output)
     folder = folder_for(out) if out else None
     start = time.perf_counter()
     with output.progress() as on_progress:
         report = run(
             people, simulated, other_real=other, seed=seed, permutations=permutations, match_topic=match_topic,
-            on_progress=on_progress,
+            tasks=tasks, scores=systems, on_progress=on_progress,
         )  # fmt: skip
     if folder:
         save_report(report, folder)

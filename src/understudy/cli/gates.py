@@ -70,6 +70,19 @@ def part_names() -> list[str]:
     return [f"{measure}.{part}" for measure, parts in by_measure.items() for part in parts]
 
 
+# What the optional questions of an audit measure: by task with --task, once with --scores.
+OF_A_TASK = ("transfer.gap_closed", "transfer.false_progress")
+OF_SCORES = ("tau", "spearman", "calibration", "prediction_powered", "stability")
+
+
+def asked_names(tasks: Sequence[str], *, ranked: bool) -> list[str]:
+    """The names of the headline measurements of an audit that is asked for `tasks` and, if `ranked`, for an order."""
+    from understudy.reports.audit import DEFAULT_MEASURES
+
+    by_task = [f"{measure}.{task}" for measure in OF_A_TASK for task in tasks]
+    return [*DEFAULT_MEASURES, *by_task, *(f"ranking.{name}" for name in OF_SCORES if ranked)]
+
+
 def parse_gate(text: str) -> Gate:
     """Read `discriminator.words<=0.65`.
 
@@ -132,7 +145,24 @@ def check_names(gates: Sequence[Gate], measures: Iterable[str]) -> None:
         stems = [".".join(words[:end]) for end in range(1, len(words) + 1)]
         families = {name.partition(".")[0] for name in names}
         if not any(matching(stem, names) for stem in stems if stem not in families):
-            raise unknown_gate(gate, [*names, *parts])
+            raise _not_asked(gate) or unknown_gate(gate, [*names, *parts])
+
+
+def _not_asked(gate: Gate) -> UsageError | None:
+    """The error for a measurement that an audit makes only when it is asked to."""
+    name = gate.name.partition(".")[2] if gate.name.startswith(("transfer.", "ranking.")) else gate.name
+    head, _, task = name.partition(".")
+    if f"transfer.{head}" in OF_A_TASK:
+        option = f"--task {task}" if task else "--task TASK"
+    elif gate.name.startswith("ranking.") or head in OF_SCORES:
+        option = "--scores FILE"
+    else:
+        return None
+    return UsageError(
+        f"--gate {gate.name!r} is on a question that is not asked",
+        why="a gate on a measurement that is not made would never fail",
+        fix=f"add {option}",
+    )
 
 
 def _ambiguous(gate: Gate, found: Sequence[str]) -> UsageError:
@@ -170,4 +200,6 @@ def judge(gate: Gate, measurements: Sequence[Measurement]) -> GateResult:
     end = m.interval[1] if upper else m.interval[0]
     met = {"<=": end <= gate.bound, "<": end < gate.bound, ">=": end >= gate.bound, ">": end > gate.bound}[gate.sign]
     side = "upper" if upper else "lower"
-    return GateResult(str(gate), met, m.name, end, f"{m.value:.3f}, {side} bound {end:.3f}")
+    flags = m.evidence.get("flags")
+    told = f"; flagged: {'; '.join(map(str, flags))}" if isinstance(flags, (list, tuple)) and flags else ""
+    return GateResult(str(gate), met, m.name, end, f"{m.value:.3f}, {side} bound {end:.3f}{told}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import platform
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -18,7 +18,12 @@ from understudy.measures.measurement import Estimate, Measure, Measurement, flat
 from understudy.measures.multiplicity import benjamini_hochberg, holm
 from understudy.measures.overlap import Copies, copies, same_units
 from understudy.reports.report import Example, Report, make_report
+from understudy.reports.sections import provenance_of, rank_section, train_section
 from understudy.seeds import stream
+
+if TYPE_CHECKING:
+    from understudy.transfer.scores import Scores
+    from understudy.transfer.task import Task
 
 # Where each default measure lives; modules are imported when an audit runs.
 DEFAULT_MEASURES = {
@@ -181,9 +186,15 @@ def audit(
     permutations: int = 999,
     measures: Sequence[str] | None = None,
     match_topic: bool = False,
+    tasks: Sequence[Task | str] = (),
+    scores: tuple[Scores, Mapping[str, Scores]] | None = None,
     on_progress: Progress | None = None,
 ) -> Report:
     """Do these synthetic users look like these real ones? Every number with interval, floor and control.
+
+    With `tasks` (names of `open_task`, or tasks) it is asked too whether they train well: half of `real`, by user,
+    trains the in-domain arm and the other half tests. With `scores`, of systems by real users and by each simulator,
+    whether they rank right. Each question is corrected for its own tests: none changes the p-values of another.
 
     `other_real` is another real corpus of the domain: every measure is run on it too and is the ceiling.
     `match_topic` subsamples both sides to a common topic mix first. The same corpora and seed give the same
@@ -224,8 +235,13 @@ def audit(
         pair = same_units(match.real, other_real, rng=stream(seed, "units", "ceiling"))
         others, _ = run_measures(pair.real, pair.synthetic, seed=seed, measures=measures, permutations=19)
         results = [with_ceiling(m, o, note) for m, o in zip(results, others, strict=True)]
-    return make_report(
-        adjust(results),
-        examples=_examples(match.real, match.synthetic, seed),
-        provenance=_provenance(match, units.statement, copied, seed, permutations, seconds),
-    )
+    provenance = _provenance(match, units.statement, copied, seed, permutations, seconds)
+    asked = {}
+    if scores is not None:
+        asked["ranking"] = rank_section(*scores, seed=seed, on_progress=on_progress)
+    if tasks:
+        asked["training"] = train_section(real, synthetic, tasks, seed=seed, on_progress=on_progress)
+    for key, section in asked.items():
+        results += [bounded(m) for m in section.measurements]
+        provenance_of(section, key, provenance)
+    return make_report(adjust(results), examples=_examples(match.real, match.synthetic, seed), provenance=provenance)

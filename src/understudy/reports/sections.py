@@ -1,0 +1,116 @@
+"""What an audit can be asked besides looks: training and ranking, run on the same corpora and seed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from understudy.conversations import Corpus
+from understudy.conversations.splitting import split_corpus
+from understudy.errors import CorpusError
+from understudy.measures.measurement import Measurement
+from understudy.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from understudy.transfer.scores import Scores
+    from understudy.transfer.task import Task
+
+Progress = Callable[[str, int, int], None]
+
+
+class Section(NamedTuple):
+    """The measurements of one question, what was held equal in words, and the seconds of each."""
+
+    measurements: list[Measurement]
+    statement: str
+    seconds: dict[str, float]
+
+
+def train_section(
+    real: Corpus, synthetic: Corpus, tasks: Sequence[Task | str], *, seed: int, on_progress: Progress | None = None
+) -> Section:
+    """Do they train well? Gap closed with learning curves and the false-progress monitor, task by task.
+
+    `real` is divided in two by unit: one half trains the in-domain arm, the other tests every arm. For the monitor
+    `synthetic` is divided in the same way. Raises CorpusError where a side has a single unit.
+    """
+    from understudy.transfer.false_progress import false_progress
+    from understudy.transfer.gap_closed import gap_closed
+    from understudy.transfer.task import open_task
+
+    train, test = split_corpus(real, (0.5, 0.5), seed=derive_seed(seed, "transfer", "real"))
+    opened = [open_task(task) if isinstance(task, str) else task for task in tasks]
+    found: list[Measurement] = []
+    seconds: dict[str, float] = {}
+    for task in opened:
+        start = time.perf_counter()
+        found.append(
+            gap_closed(
+                train,
+                test,
+                synthetic,
+                task=task,
+                seed=derive_seed(seed, "transfer", task.name),
+                curve=True,
+                on_progress=on_progress,
+            )
+        )
+        seconds[found[-1].name] = round(time.perf_counter() - start, 3)
+    try:
+        own = split_corpus(named_apart(synthetic, test), (0.5, 0.5), seed=derive_seed(seed, "transfer", "synthetic"))
+    except CorpusError:
+        # A single synthetic unit: gap_closed has said why nothing can be learned from it.
+        return Section(found, divided(train, test), seconds)
+    for index, task in enumerate(opened):
+        if on_progress:
+            on_progress(f"{task.name}: false progress", index, len(opened))
+        start = time.perf_counter()
+        monitor = derive_seed(seed, "transfer", "false progress", task.name)
+        found.append(false_progress(task, own[0], own[1], test, seed=monitor))
+        seconds[found[-1].name] = round(time.perf_counter() - start, 3)
+    return Section(found, divided(train, test), seconds)
+
+
+def named_apart(synthetic: Corpus, real: Corpus) -> Corpus:
+    """`synthetic` with names of its own where it shares some with `real`: equal names are not one person here."""
+    if not set(synthetic.unit_ids.tolist()) & set(real.unit_ids.tolist()):
+        return synthetic
+    renamed = [
+        msgspec.structs.replace(
+            c, id=f"synthetic {c.id}", user_id=None if c.user_id is None else f"synthetic {c.user_id}"
+        )
+        for c in synthetic
+    ]
+    return Corpus(renamed, synthetic.card)
+
+
+def divided(train: Corpus, test: Corpus) -> str:
+    """Which real conversations train and which test, in a sentence."""
+    sizes = [f"{len(part):,} conversations of {len(set(part.unit_ids.tolist())):,} units" for part in (train, test)]
+    return (
+        f"For training, the real conversations were divided at random by user, where users are named, and near-copies "
+        f"kept together: {sizes[0]} train the in-domain arm, {sizes[1]} test every arm. Users fitted to the testing "
+        f"half would know the answers: fit to other people (understudy split)."
+    )
+
+
+def rank_section(
+    real: Scores, simulated: Mapping[str, Scores], *, seed: int, on_progress: Progress | None = None
+) -> Section:
+    """Do they rank right? Agreement, calibration and prediction-powered scores from tables of scores."""
+    from understudy.transfer.ranking import rank
+
+    start = time.perf_counter()
+    found = rank(real, simulated, seed=derive_seed(seed, "ranking"), on_progress=on_progress)
+    sides = [f"{len(real):,} real", *(f"{len(side):,} by {name}" for name, side in simulated.items())]
+    statement = f"Systems are ranked on scores of episodes: {', '.join(sides)}."
+    return Section(found, statement, {"ranking": round(time.perf_counter() - start, 3)})
+
+
+def provenance_of(section: Section, key: str, into: dict[str, Any]) -> None:
+    """Write what was held equal and the seconds beside those of the other measures."""
+    into["matching"] = {**into["matching"], key: section.statement}
+    into["seconds"] = {**into["seconds"], **section.seconds}
