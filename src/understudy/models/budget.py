@@ -139,8 +139,8 @@ class Budget:
 
     def settle(self, worst: Spend, used: Spend) -> None:
         """Give back what was set aside and count what was used."""
+        self.spent += used  # First: whoever looks from another thread never sees less than was used.
         self._reserved -= worst
-        self.spent += used
         self._admit()
 
     def _admit(self) -> None:

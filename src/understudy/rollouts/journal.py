@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sqlite3
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,6 +43,7 @@ _FINISHED = "INSERT OR IGNORE INTO finished VALUES (?, ?, ?, ?, ?)"
 _BESIDE = "INSERT OR REPLACE INTO settings VALUES (?, ?)"
 _FORGET = "DELETE FROM turns WHERE unit = ? AND unit NOT IN (SELECT unit FROM finished)"
 ACCEPTED = "accepted"
+_NONE: Mapping[int, Turn] = {}
 
 
 class Finished(NamedTuple):
@@ -81,6 +80,7 @@ class Journal:
         self._open = True
         self._beside: tuple[str, Callable[[], Any]] | None = None
         self._kept = ("", "")
+        self._handed: dict[int, dict[int, Turn]] = {}  # of units under way: what the writer has already
 
     @classmethod
     def create(cls, path: Path, *, settings: Mapping[str, Any], ids: Iterable[str]) -> Journal:
@@ -202,26 +202,28 @@ class Journal:
         return len(faulted)
 
     def keep_beside(self, name: str, read: Callable[[], Any]) -> None:
-        """From now on keep what `read()` returns, plain data, with every commit: always as new as the turns."""
+        """From now on keep what `read()` returns, plain data, with every commit: always as new as the turns.
+
+        It is called from the thread that commits.
+        """
         self._beside = (name, read)
 
     def keep_now(self) -> None:
         """Keep it at once, if it has changed since the last commit. Not while `add_turn` may run."""
-        before, rows = self._kept, Rows()
-        self._add_beside(rows)
-        if self._kept != before:
-            self._commit(rows)
+        before = self._kept
+        if self._read_beside() != before:
+            self._commit([])
 
     def beside(self, name: str) -> Any:
         """What was kept last under that name, None where nothing was."""
         rows = self._rows("SELECT value FROM settings WHERE name = ?", (name,))
         return msgspec.json.decode(rows[0][0]) if rows else None
 
-    def _add_beside(self, rows: Rows) -> None:
-        if self._beside is not None:
-            name, read = self._beside
-            self._kept = (name, msgspec.json.encode(read()).decode())
-            rows.append((_BESIDE, self._kept))
+    def _read_beside(self) -> tuple[str, str]:
+        if self._beside is None:
+            return self._kept
+        name, read = self._beside
+        return name, msgspec.json.encode(read()).decode()
 
     @property
     def planned(self) -> int:
@@ -262,22 +264,24 @@ class Journal:
 
     async def add_turn(self, unit: int, position: int, turn: Turn) -> None:
         """Keep a turn; returns when it is on disk."""
-        await self._write([(_TURN, _turn_row(unit, position, turn))])
+        self._handed.setdefault(unit, {})[position] = turn
+        await self._writing().write([(_TURN, _turn_row(unit, position, turn))])
 
     def add_turn_soon(self, unit: int, position: int, turn: Turn) -> None:
         """Keep a turn with the next commit, without waiting."""
-        self._put([(_TURN, _turn_row(unit, position, turn))])
+        self._handed.setdefault(unit, {})[position] = turn
+        self._writing().put_soon([(_TURN, _turn_row(unit, position, turn))])
 
     async def finish(self, unit: int, rollout: Rollout, *, outcome: str | None = None) -> None:
         """Keep a finished unit whole; returns when it is on disk. Turns that were kept before are not written again.
 
         `outcome` says what became of it where it is neither accepted nor a fault.
         """
-        await self._write(_finished_rows(unit, rollout, outcome))
+        await self._writing().write(_finished_rows(unit, rollout, outcome, self._handed.pop(unit, {})))
 
     def finish_soon(self, unit: int, rollout: Rollout) -> None:
         """Keep a finished unit with the next commit, without waiting: for what only has to be computed again."""
-        self._put([(_FORGET, (unit,)), *_finished_rows(unit, rollout, None)])
+        self._writing().put_soon([(_FORGET, (unit,)), *_finished_rows(unit, rollout, None)])
 
     def record(self, done: Iterable[tuple[int, Rollout]]) -> None:
         """Keep units that were begun and finished elsewhere, in one commit. Not while `add_turn` may run."""
@@ -318,23 +322,23 @@ class Journal:
                 whole = msgspec.structs.replace(bare.conversation, turns=turns)
                 yield Finished(unit, outcome, msgspec.structs.replace(bare, conversation=whole))
 
-    async def _write(self, rows: Rows) -> None:
-        await asyncio.wrap_future(self._put(rows))
-
-    def _put(self, rows: Rows) -> Future[None]:
+    def _writing(self) -> Writer:
         if self._writer is None:
             self._writer = Writer(self._commit)
         if self._writer.failure is not None:
             raise self._writer.failure
-        self._add_beside(rows)
-        return self._writer.put(rows)
+        return self._writer
 
     def _commit(self, rows: Rows) -> None:
+        beside = self._read_beside()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             for statement, values in rows:
                 self._connection.execute(statement, values)
+            if beside != self._kept:
+                self._connection.execute(_BESIDE, beside)
             self._connection.execute("COMMIT")
+            self._kept = beside
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
@@ -378,9 +382,10 @@ def _turn_row(unit: int, position: int, turn: Turn) -> tuple[Any, ...]:
     return unit, position, data, zlib.crc32(data)
 
 
-def _finished_rows(unit: int, rollout: Rollout, outcome: str | None) -> Rows:
+def _finished_rows(unit: int, rollout: Rollout, outcome: str | None, handed: Mapping[int, Turn] = _NONE) -> Rows:
     talk: Conversation = rollout.conversation
     bare = msgspec.structs.replace(rollout, conversation=msgspec.structs.replace(talk, turns=()))
     data = msgspec.json.encode(bare)
     row = (unit, outcome or outcome_of(rollout), len(talk.turns), data, zlib.crc32(data))
-    return [*((_TURN, _turn_row(unit, k, turn)) for k, turn in enumerate(talk.turns)), (_FINISHED, row)]
+    new = [(_TURN, _turn_row(unit, k, turn)) for k, turn in enumerate(talk.turns) if handed.get(k) is not turn]
+    return [*new, (_FINISHED, row)]
