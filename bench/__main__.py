@@ -22,6 +22,7 @@ FIGURES = (
     "layers",
     "journal",
     "endpoint",
+    "orchestration",
     "rayrun",
     "ablation",
     "counterfactual",

@@ -30,7 +30,7 @@ from understudy.transfer.members import Member, apart, members_of
 from understudy.transfer.mixtures import Candidates, MixtureFit, candidates_of, fit_mixture, pair_distances
 
 SCHEMA = "understudy.mixture/1"
-FEWEST_REAL = 20
+FEWEST_REAL = 10
 ALL_ALIKE = "all members alike"
 SHUFFLED = "shuffled weights"
 
@@ -110,7 +110,7 @@ def mix_corpora(
     `held_out` shares no person with `real`; neither should be among the people that a simulator was fitted to.
     The measurement is `transfer.mixture` (`judge_mixture`).
 
-    Raises UsageError for fewer than two members, fewer than 20 real units, or `n` beyond what there is.
+    Raises UsageError for fewer than two members, fewer than ten real units, or `n` beyond what there is.
     """
     families = check_fitting(families)
     separate = apart(corpora)
