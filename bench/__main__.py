@@ -27,6 +27,7 @@ FIGURES = (
     "ablation",
     "counterfactual",
     "mixing",
+    "transfer",
 )
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
