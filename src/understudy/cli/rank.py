@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from understudy.transfer.score_reading import Columns
     from understudy.transfer.scores import Scores
 
+MOST_FLIPS = 5
+
 Simulated = Annotated[
     list[str], typer.Argument(metavar="SIM...", help="Simulated scores; further files are other simulators.")
 ]
@@ -248,7 +250,7 @@ def _show_order(evidence: Mapping[str, Any], output: Output) -> None:
 def _show_calibration(evidence: Mapping[str, Any], output: Output) -> None:
     if not evidence:
         return
-    bins = evidence["bins"]
+    bins = evidence[evidence["by"]]
     rows = [
         [name, f"{real:.3f}", f"{sim:.3f}", f"{gap:+.3f}", f"[{low:+.3f}, {high:+.3f}]"]
         for name, real, sim, gap, low, high in zip(
@@ -288,8 +290,11 @@ def _show_stability(evidence: Mapping[str, Any], output: Output) -> None:
         for d in _rows(evidence["decisions"])
     ]
     output.table(["simulator", "best system", "tau with real", "real score lost by that choice"], rows, right=2)
-    for a, b, better, worse in evidence["flipped"]:
+    flipped = evidence["flipped"]
+    for a, b, better, worse in flipped[:MOST_FLIPS]:
         output.line(f"{a} puts {better} above {worse}; {b} the other way round")
+    if len(flipped) > MOST_FLIPS:
+        output.line(f"and {len(flipped) - MOST_FLIPS} more pairs")
 
 
 def _rows(columns: Mapping[str, list[Any]]) -> list[dict[str, Any]]:

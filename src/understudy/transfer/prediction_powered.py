@@ -140,7 +140,7 @@ def _sides(real: Scores, simulated: Scores, system: str) -> _Sides:
         none = np.full(len(people), np.nan)
         return _Sides(people.score, user, none, machine.score, machine_user, len(names))
     named = machine.item != ""
-    items, place = np.unique(machine.item[named], return_inverse=True)
+    items, first, place = np.unique(machine.item[named], return_index=True, return_inverse=True)
     if not len(items):
         return _Sides(people.score, user, np.full(len(people), np.nan), np.empty(0), machine_user[:0], len(names))
     average = np.bincount(place, machine.score[named]) / np.bincount(place)
@@ -148,8 +148,8 @@ def _sides(real: Scores, simulated: Scores, system: str) -> _Sides:
     known = (items[at] == people.item) & (people.item != "")
     predicted = np.where(known, average[at], np.nan)
     everywhere = real.item[real.system == system] if real.item is not None else people.item
-    further = named & ~np.isin(machine.item, everywhere[everywhere != ""])
-    return _Sides(people.score, user, predicted, machine.score[further], machine_user[further], len(names))
+    further = ~np.isin(items, everywhere[everywhere != ""])
+    return _Sides(people.score, user, predicted, average[further], machine_user[named][first][further], len(names))
 
 
 def _hindrance(real: Scores, simulated: Scores, sides: _Sides, users: int) -> str:

@@ -64,8 +64,9 @@ def difficulty_bins(real: Scores, simulated: Scores) -> tuple[Strings, Strings] 
     if len(levels) <= BINS + 1:
         return _named(real.difficulty), _named(simulated.difficulty)
     edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1))[1:-1])
-    bounds = np.concatenate([[-np.inf], edges, [np.inf]])
-    names = np.array([f"{k + 1}: {a:.3g} to {b:.3g}" for k, (a, b) in enumerate(pairwise(bounds))])
+    between = [f"{a:.3g} to {b:.3g}" for a, b in pairwise(edges)]
+    spans = [f"below {edges[0]:.3g}", *between, f"from {edges[-1]:.3g}"]
+    names = np.array([f"{k}: {span}" for k, span in enumerate(spans, start=1)])
     sides = []
     for column in (real.difficulty, simulated.difficulty):
         placed = names[np.searchsorted(edges, np.nan_to_num(column), side="right")]

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from understudy.errors import MeasureError
 from understudy.measures.measurement import Counts, Estimate, Measurement, MeasureSpec
 from understudy.seeds import stream
-from understudy.transfer.allocation import buy_for_precision, spend
 from understudy.transfer.decision_stability import Stability, decision_stability
 from understudy.transfer.prediction_powered import PoweredScore, prediction_powered
-from understudy.transfer.rank_agreement import Agreement, pair_orders, rank_agreement
+from understudy.transfer.rank_agreement import pair_orders, rank_agreement
 from understudy.transfer.rank_calibration import Calibration, calibration, difficulty_bins
+from understudy.transfer.rank_evidence import (
+    FEWEST_SYSTEMS,
+    ceiling_evidence,
+    columns_of,
+    flags_of,
+    purchases,
+    systems_table,
+    without_spoiled,
+)
 from understudy.transfer.scores import Compared, Scores, Tally, compared_systems, tally
 from understudy.transfer.split_half import CORRELATIONS, Ceiling, Kind, human_ceiling, split_half_curve
 
-FEWEST_SYSTEMS = 8  # below which an order may be right by luck
 Told = Callable[[str, int, int], None]
 
 TAU = MeasureSpec(
@@ -155,11 +160,11 @@ def _orders(
     systems = compared.systems
     other = len(machine_rows) / len(people_rows)
     evidence = {
-        "systems": _table(crowd, machine, powered, systems),
-        "p_order": _columns([pair._asdict() for pair in pair_orders(systems, crowd, machine)]),
+        "systems": systems_table(crowd, machine, powered, systems),
+        "p_order": columns_of([pair._asdict() for pair in pair_orders(systems, crowd, machine)]),
         "descriptive": len(systems) < FEWEST_SYSTEMS,
         "left_out": list(compared.left_out),
-        "spoiled": _without_spoiled(crowd, planned, machine, systems, seed=seed),
+        "spoiled": without_spoiled(crowd, planned, machine, systems, seed=seed),
     }
     results = []
     kinds: tuple[tuple[MeasureSpec, Kind], ...] = ((TAU, "kendall"), (SPEARMAN, "spearman"))
@@ -169,10 +174,10 @@ def _orders(
         ceiling = human_ceiling(crowd, kind, rng=rng, other=other)
         curve = split_half_curve(crowd, kind, rng=rng)
         own = {
-            "split_half": _columns([point._asdict() for point in curve]),
-            "ceiling": None if ceiling is None else _ceiling_evidence(ceiling, other),
+            "split_half": columns_of([point._asdict() for point in curve]),
+            "ceiling": None if ceiling is None else ceiling_evidence(ceiling, other),
             "reachable": found.reachable,
-            "flags": _flags(found, ceiling, len(systems)),
+            "flags": flags_of(found, ceiling, len(systems)),
         }
         if found.value is None:
             reason = "one side gives all systems the same score: there is no order"
@@ -193,90 +198,11 @@ def _orders(
     return results
 
 
-def _table(crowd: Tally, machine: Tally, powered: Sequence[PoweredScore], systems: Sequence[str]) -> dict[str, Any]:
-    """A row a system, best real score first: real, simulated and prediction-powered scores with their bounds."""
-    order = np.argsort(-crowd.means, kind="stable")
-    table: dict[str, Any] = {"system": [systems[k] for k in order]}
-    for name, side in (("real", crowd), ("simulated", machine)):
-        low, high = _bounds(side)
-        for key, column in (("", side.means), ("_low", low), ("_high", high), ("_n", side.counts.sum(0))):
-            table[name + key] = column[order].tolist()
-        table[f"{name}_users"] = side.units[order].tolist()
-    helped = [p.weight != 0.0 for p in powered]
-    table["prediction_powered"] = [powered[k].value if helped[k] else None for k in order]
-    intervals = [powered[k].interval if helped[k] else None for k in order]
-    table["prediction_powered_low"] = [i[0] if i else None for i in intervals]
-    table["prediction_powered_high"] = [i[1] if i else None for i in intervals]
-    return table
-
-
-def _bounds(side: Tally) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    from scipy import stats
-
-    reach = stats.t.ppf(0.975, np.maximum(side.units - 1, 1)) * np.sqrt(np.diag(side.covariance))
-    return side.means - reach, side.means + reach
-
-
-def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Rows as columns, which is what the report draws from."""
-    return {key: [row[key] for row in rows] for key in rows[0]} if rows else {}
-
-
 def _carried(ceiling: Ceiling) -> str:
     return (
         f"other people in the simulator's place: measured between halves of {ceiling.half_units:,} users "
         f"({ceiling.half:.2f}), carried to the size of this study"
     )
-
-
-def _ceiling_evidence(ceiling: Ceiling, other: float) -> dict[str, Any]:
-    return {**ceiling._asdict(), "simulated_per_real_episode": other}
-
-
-def _flags(found: Agreement, ceiling: Ceiling | None, systems: int) -> list[str]:
-    """What must be read beside the number, by rule."""
-    flags = []
-    if systems < FEWEST_SYSTEMS:
-        flags.append(
-            f"descriptive: {systems} systems, and an order of fewer than {FEWEST_SYSTEMS} may be right by luck"
-        )
-    if found.interval is None:
-        flags.append("no interval: fewer than ten users on a side")
-    elif found.interval[1] < 0:
-        flags.append("inverted: simulated users prefer what real users do not")
-    elif found.interval[0] <= 0:
-        flags.append("uninformative: no agreement is not ruled out")
-    if ceiling is None:
-        flags.append("no human ceiling: fewer than twenty real users, or halves of them lack systems")
-    elif found.interval is not None:
-        if found.interval[1] < ceiling.interval[0]:
-            flags.append("below the human ceiling: other people would agree more")
-        if ceiling.interval[0] <= 0:
-            flags.append("real users do not order these systems reliably: their halves may not agree at all")
-    return flags
-
-
-def _without_spoiled(
-    crowd: Tally, planned: Scores, machine: Tally, systems: Sequence[str], *, seed: int
-) -> dict[str, Any] | None:
-    """What changes if episodes that the simulator broke are left out; None where no column says which."""
-    if planned.spoiled is None:
-        return None
-    kept = tally(planned.take(~planned.spoiled), systems)
-    own = np.isin(planned.system, np.asarray(systems))
-    table: dict[str, Any] = {
-        "system": list(systems),
-        "planned": [int((planned.system == s).sum()) for s in systems],
-        "spoiled": [int((planned.spoiled & (planned.system == s)).sum()) for s in systems],
-        "with": machine.means.tolist(),
-    }
-    evidence = {"share": float(planned.spoiled[own].mean()), "systems": table}
-    if not (kept.units > 1).all():
-        return {**evidence, "reason": "some system has no unspoiled episode left"}
-    table["without"] = kept.means.tolist()
-    found = rank_agreement(crowd, kept, CORRELATIONS["kendall"], rng=stream(seed, "ranking", "spoiled"))
-    best = [systems[int(np.argmax(side.means))] for side in (machine, kept)]
-    return {**evidence, "tau": found.value, "interval": found.interval, "best_with": best[0], "best_without": best[1]}
 
 
 def _calibrated(people: Scores, machine: Scores, n: N, *, seed: int) -> Measurement:
@@ -314,7 +240,7 @@ def _calibration(c: Calibration, n: N, name: str) -> Measurement:
         floor=Estimate(c.noise, c.noise_range, "sampling noise alone, at these numbers of users"),
         evidence={
             "by": c.by,
-            "bins": _columns([b._asdict() for b in c.bins]),
+            c.by: columns_of([b._asdict() for b in c.bins]),
             "corrected": c.corrected,
             "shift": c.shift,
             "uneven": c.uneven,
@@ -325,38 +251,26 @@ def _calibration(c: Calibration, n: N, name: str) -> Measurement:
 
 def _worth(powered: Sequence[PoweredScore], n: N, *, precision: float | None, budget: int | None) -> Measurement:
     """A part a system; the headline is the whole: real episodes needed without the simulator, for each there is."""
-    parts = tuple(_powered(p, n) for p in powered)
+    evidence = purchases(powered, precision, budget)
+    wanted = evidence.get("buy", {}).get("systems", {"system": [], "buy": []})
+    buy = dict(zip(wanted["system"], wanted["buy"], strict=True))
+    parts = tuple(_powered(p, n, buy.get(p.system)) for p in powered)
     usable = [p for p in powered if p.weight != 0.0]
-    evidence = _purchases(powered, precision, budget)
     if not usable:
         reason = powered[0].reason or "the simulator explains nothing of the real scores"
         return Measurement(
             name=POWERED.name, value=None, status="unscored", reason=reason, n=n, spec=POWERED, parts=parts,
             evidence=evidence,
         )  # fmt: skip
-    whole = sum(p.effective for p in powered) / sum(p.n for p in powered)
+    held, effective = sum(p.n for p in powered), sum(p.effective for p in powered)
+    evidence.update(n=held, n_effective=effective)
     evidence["flags"] = [f"{p.system}: {p.reason}" for p in powered if p.reason]
     return Measurement(
-        name=POWERED.name, value=whole, status="scored", n=n, spec=POWERED, parts=parts, evidence=evidence
+        name=POWERED.name, value=effective / held, status="scored", n=n, spec=POWERED, parts=parts, evidence=evidence
     )
 
 
-def _purchases(powered: Sequence[PoweredScore], precision: float | None, budget: int | None) -> dict[str, Any]:
-    """What to buy for the wanted precision, and how to spread a budget."""
-    widths = [(high - low) / 2 for p in powered if p.interval for low, high in [p.interval] if high > low]
-    wanted = precision if precision is not None else (float(np.median(widths)) / 2 if widths else None)
-    evidence: dict[str, Any] = {}
-    buyable = [p for p in powered if p.interval and p.sigma > 0]
-    if wanted is not None and buyable:
-        rows = [p._asdict() for p in buy_for_precision(buyable, wanted)]
-        evidence["buy"] = {"half_width": wanted, "chosen": precision is not None, "systems": _columns(rows)}
-    if budget is not None and buyable:
-        rows = [p._asdict() for p in spend(buyable, budget)]
-        evidence["spend"] = {"budget": budget, "systems": _columns(rows)}
-    return evidence
-
-
-def _powered(p: PoweredScore, n: N) -> Measurement:
+def _powered(p: PoweredScore, n: N, buy: int | None) -> Measurement:
     helped = p.weight != 0.0
     counts = {"real": Counts(p.users, p.n, 0), "synthetic": Counts(p.unlabelled, p.paired + p.unlabelled, 0)}
     return Measurement(
@@ -367,13 +281,20 @@ def _powered(p: PoweredScore, n: N) -> Measurement:
         n=counts if helped else n,
         spec=POWERED_SYSTEM,
         interval=p.interval if helped else None,
-        evidence={**p._asdict(), "worth": p.worth},
+        evidence={
+            **p._asdict(),
+            "human_low": p.human_interval[0] if p.human_interval else None,
+            "human_high": p.human_interval[1] if p.human_interval else None,
+            "n_effective": p.effective,
+            "worth": p.worth,
+            "buy": buy,
+        },
     )
 
 
 def _stable(stability: Stability, n: N) -> Measurement:
     evidence = {
-        "decisions": _columns([d._asdict() for d in stability.decisions]),
+        "decisions": columns_of([d._asdict() for d in stability.decisions]),
         "agreement": [
             {"first": a, "second": b, "tau": found.value, "interval": found.interval} for a, b, found in stability.pairs
         ],

@@ -15,9 +15,9 @@ Floats = npt.NDArray[np.float64]
 Kind = Literal["kendall", "spearman"]
 CORRELATIONS: dict[Kind, Correlation] = {"kendall": kendall_tau, "spearman": spearman_rho}
 FEWEST_UNITS = 20  # ten a half
-DRAWS = 300
-WORLDS = np.linspace(0.0, 2.5, 16)
-FACTORS = np.concatenate([[0.0], np.geomspace(0.02, 8.0, 40)])
+DRAWS = 250
+WORLDS = np.linspace(0.0, 2.4, 13)
+FACTORS = np.concatenate([[0.0], np.geomspace(0.05, 4.0, 18)])
 MOST_UNITS = 2000
 SIZES = (5, 10, 20, 40, 80, 160, 320, 640)
 
@@ -148,7 +148,7 @@ def _expected(side: Tally, kind: Kind, factor: float, first: float, second: floa
     values, vectors = np.linalg.eigh(side.covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     sides = [
-        factor * side.means + rng.standard_normal((8 * DRAWS, len(values))) @ root.T / np.sqrt(n)
+        factor * side.means + rng.standard_normal((10 * DRAWS, len(values))) @ root.T / np.sqrt(n)
         for n in (first, second)
     ]
     return _mean(CORRELATIONS[kind](*sides)) or 0.0
