@@ -230,16 +230,17 @@ def reduced(counts: Any, dimensions: int) -> npt.NDArray[np.float32]:
 
 
 def reciprocal_ranks(scores: Floats, right: Ints) -> Floats:
-    """1 / rank of the right candidate; a tie counts for half a place.
+    """1 / rank of the right candidate, averaged over every order of those that tie with it.
 
     >>> reciprocal_ranks(np.array([[0.9, 0.1, 0.1], [0.2, 0.7, 0.7]]), np.array([0, 1]))
-    array([1.        , 0.66666667])
+    array([1.  , 0.75])
     """
     own = np.take_along_axis(scores, right[:, None], axis=1)
     better = (scores > own).sum(axis=1)
-    tied = (scores == own).sum(axis=1) - 1
-    rank: Floats = 1.0 / (1.0 + better + 0.5 * tied)
-    return rank
+    level = (scores == own).sum(axis=1)
+    harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, scores.shape[1] + 1))])
+    mean: Floats = (harmonic[better + level] - harmonic[better]) / level
+    return mean
 
 
 def from_inputs(inputs: Any, labels: Sequence[tuple[str, ...]]) -> Choices:
