@@ -7,8 +7,9 @@ import pytest
 
 from tests.transfer.known_gaps import World
 from tests.transfer.toy import ToyTask, corpus
+from understudy.conversations import Conversation, Corpus, Turn
 from understudy.transfer.arms import ArmScores, estimate
-from understudy.transfer.gap_closed import gap_closed, gap_of, gaps_closed, ratio_interval
+from understudy.transfer.gap_closed import copies_of, gap_closed, gap_of, gaps_closed, ratio_interval
 from understudy.transfer.matching_arms import Matching
 
 MEANS = {"baseline": 0.4, "in_domain": 0.6, "s": 0.55}
@@ -180,3 +181,37 @@ def test_the_learning_curve_rises_and_ends_where_the_arms_stand() -> None:
         assert all(
             a <= b <= c for a, b, c in zip(curve[f"{kind}_low"], curve[kind], curve[f"{kind}_high"], strict=True)
         )
+
+
+def test_users_fitted_to_the_test_people_are_seen() -> None:
+    words = np.array(
+        [
+            "a",
+            "few",
+            "words",
+            "that",
+            "people",
+            "say",
+            "when",
+            "they",
+            "talk",
+            "about",
+            "the",
+            "weather",
+            "and",
+            "their",
+            "dog",
+            "in",
+            "spring",
+        ]
+    )
+
+    def talks(seed: int) -> Corpus:
+        rng = np.random.default_rng(seed)
+        said = [" ".join(rng.permutation(words)) for _ in range(9)]
+        return Corpus([Conversation(f"{seed}-{k}", (Turn("user", text),)) for k, text in enumerate(said)])
+
+    people, others = talks(1), talks(2)
+    assert copies_of(people, others, people).startswith("100% of the long synthetic turns")
+    assert copies_of(people, others, talks(3)) == ""
+    assert copies_of(people, people, people) == ""

@@ -25,6 +25,7 @@ from understudy.transfer.arms import (
 from understudy.transfer.learning_curves import learning_curve
 from understudy.transfer.scoring import BASELINE, IN_DOMAIN
 from understudy.transfer.task import Floats, Task
+from understudy.users.copy_guard import verbatim_rate
 
 CEILING = 0.98
 FEWEST_UNITS = 10
@@ -99,6 +100,21 @@ def gap_of(scores: ArmScores, arm: str, *, rng: np.random.Generator, level: floa
             return Gap(value, interval, tuple(flags), "")
         reason = "uninformative: the gap cannot be bounded"
     return Gap(None, None, (reason, *flags), reason)
+
+
+def copies_of(test: Corpus, train: Corpus, synthetic: Corpus) -> str:
+    """A sentence where the synthetic turns repeat the test conversations as only their own people could; else none.
+
+    Held against the real training conversations, which are by other people: long turns (8 words or more) with eight
+    words of a test turn, more than twice as often and by ten points.
+    """
+    own, others = (verbatim_rate(corpus, test) or 0.0 for corpus in (synthetic, train))
+    if own <= max(2 * others, others + 0.1):
+        return ""
+    return (
+        f"{own:.0%} of the long synthetic turns repeat eight words of a test turn, {others:.0%} of the real training"
+        " turns do: were the users fitted to the test conversations? Then the gap closed is too high"
+    )
 
 
 def gap_closed(
@@ -187,6 +203,8 @@ def gaps_closed(
                 evidence["learning_curve"] = learning_curve(
                     arms, scores, arm, rng=rng, workers=workers, on_progress=on_progress
                 )
+            copies = copies_of(real_test, real_train, corpus)
+            evidence["flags"] = [copies] if copies else []
             found[arm] = _measurement(scores, arm, specs[arm], real_test, corpus, evidence, seed)
     return tuple(found[arm] for arm in synthetic)
 
@@ -228,7 +246,7 @@ def _measurement(
         interval=gap.interval,
         n=counts(real_test, synthetic),
         spec=spec,
-        evidence={**evidence, "flags": list(gap.flags)},
+        evidence={**evidence, "flags": [*gap.flags, *evidence["flags"]]},
         provenance={"redraws": len(scores.scores[arm]), "seed": seed},
     )
 
