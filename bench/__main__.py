@@ -28,6 +28,7 @@ FIGURES = (
     "counterfactual",
     "mixing",
     "transfer",
+    "ranking",
 )
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
