@@ -18,8 +18,8 @@ from understudy.transfer.counterfactual import judged_on_bad, reactions
 from understudy.users.population import fit_population
 
 ARMS = ("bad", "rude", "slow", "hallucinating", "good")
-USERS = 300
-MOST = 1500
+USERS = 200
+MOST = 1000
 SEED = 0
 
 
@@ -48,16 +48,11 @@ def _by_path(talk: Conversation) -> bool | None:
     return found if isinstance(found, bool) else None
 
 
-def _by_sentiment(talk: Conversation) -> bool | None:
-    return {"satisfied": True, "frustrated": False}.get(str(talk.meta.get("user_sentiment")))
-
-
 SPLITS: dict[str, tuple[str, str, Callable[[Conversation], bool | None]]] = {
     "uss_redial_real": ("uss_redial_real", "raters satisfied or not", _by_satisfaction),
     "star_real": ("star_real", "happy path or not", _by_path),
     "recllmsim_human_real": ("recllmsim_human_real", "user's own ratings of the turns, 4 or more", _by_satisfaction),
-    "crsarena agents": ("crsarena_humanbot_real", "a language model or an older recommender", _by_agent),
-    "crsarena sentiment": ("crsarena_humanbot_real", "user satisfied or frustrated", _by_sentiment),
+    "crsarena_humanbot_real": ("crsarena_humanbot_real", "a language model or an older recommender", _by_agent),
 }
 
 
@@ -141,8 +136,6 @@ def _unseen(rows: list[dict[str, Any]]) -> str:
 def _arms(rows: list[dict[str, Any]]) -> str:
     body: list[list[object]] = []
     for row in rows:
-        if row["corpus"] == "crsarena sentiment":
-            continue
         for m in row["arms"]:
             if m.value is None:
                 continue

@@ -168,6 +168,10 @@ def test_a_language_without_lists_has_no_hedges():
     assert found.top[0, 3] == 7
 
 
+def test_a_turn_without_words_repeats_nothing():
+    assert tallies([Corpus([_talk("a", "...", "?!", "...")])])[0].top[0, 1] == 0
+
+
 def test_repeats_are_found_where_no_spaces_are_written():
     found = tallies([Corpus([_talk("a", "帮我找便宜的酒店", "有没有早餐", "帮我找便宜的酒店吧")])])[0]
     assert found.top[0, 1] == 1

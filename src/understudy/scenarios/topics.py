@@ -110,7 +110,7 @@ def terms(text: str) -> list[str]:
     """
     found: list[str] = []
     words = tokens(text)
-    for word, after in zip(words, [*words[1:], ""], strict=True):
+    for word, after in zip(words, [*words[1:], ""], strict=False):
         if len(word) > 1 or word.isascii():
             found.append(word)
         elif len(after) == 1 and not after.isascii():
