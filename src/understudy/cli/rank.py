@@ -111,8 +111,11 @@ def rank(
     provenance = {
         "verb": "rank",
         "seed": seed,
-        "real": real,
-        "simulated": dict(zip(simulators, simulated, strict=True)),
+        "corpora": {
+            "real": {"source": real, "users_known": people.has_users},
+            "synthetic": {"source": simulated[0], "users_known": next(iter(simulators.values())).has_users},
+        },
+        "simulators": dict(zip(simulators, simulated, strict=True)),
         "columns": msgspec.to_builtins(columns),
     }
     report = make_report(found, provenance=provenance)
@@ -200,6 +203,8 @@ def _show(m: Measurement, output: Output) -> None:
     }
     if m.value is None:
         output.line(f"{m.name}: unscored: {m.reason}")
+    elif m.name == "ranking.prediction_powered":
+        output.line(f"{m.name}: beside the simulator, one real episode counts as {m.value:.2f}", "bold")
     else:
         ceiling = f", human ceiling {m.ceiling.value:.2f} {_range(m.ceiling.interval)}" if m.ceiling else ""
         floor = f", noise alone {m.floor.value:.3f}" if m.floor else ""
