@@ -212,3 +212,13 @@ def test_without_a_shared_label_there_is_no_verdict() -> None:
     tests = {"it needs": (corpus("t", 20, clean=True), bare), "9 unit(s)": (corpus("t", 9, clean=True), other)}
     for says, (simulated, real) in tests.items():
         assert says in false_progress(open_task("acts"), corpus("s", 30, clean=True), simulated, real, seed=1).reason
+
+
+def test_without_a_simulated_test_part_some_simulated_users_are_put_aside() -> None:
+    real = corpus("r", 60, clean=False)
+    whole = corpus("s", 200, clean=True)
+    found = false_progress(open_task("acts"), whole, None, real, seed=1, runs=2, arm="clean")
+    assert found.name == found.spec.name == "transfer.false_progress.acts.clean"
+    assert found.evidence["step"][-1] == 140 * 4
+    again = false_progress(open_task("acts"), whole, None, real, seed=1, runs=2, arm="clean")
+    assert again == found

@@ -18,6 +18,7 @@ from understudy.transfer.task import Examples, Floats, Task
 FEWEST_UNITS = 10
 RUNS = 4
 STEPS = 5
+PUT_ASIDE = 0.3
 ALPHA = 0.05
 SOURCE = "Li et al. (2023), arXiv:2309.07682, on simulated entity exchange; see docs/transfer.md"
 RULE = (
@@ -148,31 +149,45 @@ class FalseProgressMonitor:
 def false_progress(
     task: Task,
     simulated_train: Corpus,
-    simulated_test: Corpus,
+    simulated_test: Corpus | None,
     real_test: Corpus,
     *,
     sizes: Sequence[int] | None = None,
     seed: int,
     runs: int = RUNS,
+    arm: str = "",
 ) -> Measurement:
     """As simulated training data grow, does the real score follow the simulated one?
 
     Trains `task` on growing, nested parts of `simulated_train` (`sizes` in examples; default `STEPS` doublings up to
-    all of it), scores every model on `simulated_test` and on `real_test`, and gives the monitor's verdict. `runs`
-    orders of the training units are grown side by side; at the full size they hold the same examples. Nothing is
-    matched between the test sets: it is slopes that are compared. Unscored where simulated and real share no label.
+    all of it), scores every model on `simulated_test` and on `real_test`, and gives the monitor's verdict. Without a
+    `simulated_test`, `PUT_ASIDE` of the simulated users are kept for it. `runs` orders of the training units are grown
+    side by side; at the full size they hold the same examples. Nothing is matched between the test sets: it is slopes
+    that are compared. `arm` names the simulated users where there are several. Unscored where simulated and real share
+    no label.
 
     Raises `UsageError` where a user is in training and in a test part, or the sizes are not two or more, growing,
     and at most the examples there are.
     """
     _refuse_overlap(simulated_train, {"simulated": simulated_test, "real": real_test})
-    train = task.examples(simulated_train)
-    tests = [task.examples(simulated_test), task.examples(real_test)]
-    n = counts(real_test, simulated_test)
-    if reason := _nothing_shared(task, train, tests):
-        spec = _spec(task.name, task.metric, "doubling")
+    train, real = task.examples(simulated_train), task.examples(real_test)
+    if simulated_test is None:
+        train, simulated = _put_aside(train, stream(seed, "put aside"))
+    else:
+        simulated = task.examples(simulated_test)
+    n = counts(real_test, simulated_train if simulated_test is None else simulated_test)
+    name = f"{task.name}.{arm}" if arm else task.name
+    if reason := _nothing_to_compare(task, train, simulated, real):
+        spec = _spec(name, task.metric, "doubling")
         return Measurement(name=spec.name, value=None, status="unscored", reason=reason, n=n, spec=spec)
-    return grow(task, train, tests[0], tests[1], sizes=sizes, seed=seed, runs=runs).verdict(n)
+    return grow(task, train, simulated, real, sizes=sizes, seed=seed, runs=runs, name=name).verdict(n)
+
+
+def _put_aside(examples: Examples, rng: np.random.Generator) -> tuple[Examples, Examples]:
+    """The examples to train on, and those of `PUT_ASIDE` of the units."""
+    names, member = np.unique(examples.units, return_inverse=True)
+    aside = (rng.permutation(len(names)) < PUT_ASIDE * len(names))[member]
+    return examples.take(np.flatnonzero(~aside)), examples.take(np.flatnonzero(aside))
 
 
 def grow(
@@ -184,6 +199,7 @@ def grow(
     sizes: Sequence[int] | None = None,
     seed: int,
     runs: int = RUNS,
+    name: str = "",
 ) -> FalseProgressMonitor:
     """Train on growing parts of `train`, score on both test sets, and record it: `false_progress` from examples on."""
     grown = _sizes(sizes, train.size)
@@ -192,7 +208,7 @@ def grow(
     units = [np.unique(test.units, return_inverse=True)[1] for test in tests]
     weights = [np.bincount(of).astype(np.float64) for of in units]
     monitor = FalseProgressMonitor(
-        task.name,
+        name or task.name,
         metric=task.metric,
         simulated_weights=weights[0],
         held_out_weights=weights[1],
@@ -209,10 +225,10 @@ def grow(
     return monitor
 
 
-def _refuse_overlap(train: Corpus, tests: dict[str, Corpus]) -> None:
+def _refuse_overlap(train: Corpus, tests: dict[str, Corpus | None]) -> None:
     known = set(train.unit_ids.tolist())
     for side, corpus in tests.items():
-        if crossing := known & set(corpus.unit_ids.tolist()):
+        if corpus is not None and (crossing := known & set(corpus.unit_ids.tolist())):
             raise UsageError(
                 f"{len(crossing):,} user(s) or conversation(s) are in the training data and in the {side} test part",
                 why="what is learned in one part would be known in the other",
@@ -220,16 +236,18 @@ def _refuse_overlap(train: Corpus, tests: dict[str, Corpus]) -> None:
             )
 
 
-def _nothing_shared(task: Task, train: Examples, tests: Sequence[Examples]) -> str:
-    for name, examples in zip(("simulated training", "simulated test", "real test"), (train, *tests), strict=True):
+def _nothing_to_compare(task: Task, train: Examples, simulated: Examples, real: Examples) -> str:
+    for name, examples in (("simulated training", train), ("simulated test", simulated), ("real test", real)):
         if not examples.size:
             return f"the {name} part has nothing for {task.name}: it needs {getattr(task, 'needs', 'other data')}"
         units = len(np.unique(examples.units))
         if examples is not train and units < FEWEST_UNITS:
             return f"the {name} part has {units} unit(s) with examples; at least {FEWEST_UNITS} are needed"
+    if train.size < 2:
+        return "one simulated training example cannot grow"
     if task.labelled:
         known = {name for labels in train.labels for name in labels}
-        if known.isdisjoint(name for labels in tests[1].labels for name in labels):
+        if known.isdisjoint(name for labels in real.labels for name in labels):
             return "no label of the simulated training data occurs in the real test part"
     return ""
 
