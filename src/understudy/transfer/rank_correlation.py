@@ -13,9 +13,10 @@ Correlation = Callable[[Floats, Floats], Floats]
 
 
 def _signs(x: Floats) -> npt.NDArray[np.int8]:
-    """(..., K) -> (..., K, K) signs of differences; differences of rounding error are ties."""
-    slack = 1e-12 * (1.0 + np.abs(x).max(axis=-1, keepdims=True))[..., None]
-    gap = x[..., :, None] - x[..., None, :]
+    """(..., K) -> (..., pairs) signs of differences, first less second; differences of rounding error are ties."""
+    first, second = np.triu_indices(x.shape[-1], 1)
+    slack = 1e-12 * (1.0 + np.abs(x).max(axis=-1, keepdims=True))
+    gap = x[..., first] - x[..., second]
     signs: npt.NDArray[np.int8] = (gap > slack).astype(np.int8) - (gap < -slack).astype(np.int8)
     return signs
 
@@ -29,11 +30,9 @@ def kendall_tau(x: Floats, y: Floats) -> Floats:
     >>> float(kendall_tau(np.array([1.0, 2, 3, 4]), np.array([1.0, 3, 2, 4])))
     0.6666666666666666
     """
-    k = x.shape[-1]
-    upper, lower = np.triu_indices(k, 1)
-    a, b = _signs(x)[..., upper, lower], _signs(y)[..., upper, lower]
+    a, b = _signs(x), _signs(y)
     agree = np.sum(a * b, axis=-1, dtype=np.float64)
-    untied = np.sum(a != 0, axis=-1) * np.sum(b != 0, axis=-1).astype(np.float64)
+    untied = np.count_nonzero(a, axis=-1) * np.count_nonzero(b, axis=-1).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         tau: Floats = np.where(untied > 0, agree / np.sqrt(untied), np.nan)
     return tau
@@ -48,8 +47,10 @@ def spearman_rho(x: Floats, y: Floats) -> Floats:
     0.8
     """
     # The sum of signs against all others is twice the centred mid-rank.
-    a = _signs(x).sum(axis=-1, dtype=np.float64)
-    b = _signs(y).sum(axis=-1, dtype=np.float64)
+    first, second = np.triu_indices(x.shape[-1], 1)
+    towards = np.zeros((len(first), x.shape[-1]), dtype=np.float32)
+    towards[np.arange(len(first)), first], towards[np.arange(len(first)), second] = 1, -1
+    a, b = ((_signs(side).astype(np.float32) @ towards).astype(np.float64) for side in (x, y))
     spread = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
     with np.errstate(invalid="ignore", divide="ignore"):
         rho: Floats = np.where(spread > 0, (a * b).sum(-1) / spread, np.nan)
