@@ -9,7 +9,7 @@ import numpy as np
 
 from understudy._require import require
 from understudy.conversations import Conversation, Corpus
-from understudy.seeds import derive_seed
+from understudy.seeds import stream
 from understudy.transfer.task import Examples, Floats, Predictor, no_examples
 from understudy.transfer.tasks.rouge import rouge_l
 
@@ -34,7 +34,8 @@ class SummarisationTask:
 
     References: `conversation.meta["summaries"]` (a list of texts, or one text) or `meta["summary"]`. The input is the
     conversation, a line a turn, as `User:` and `Assistant:`. Baseline: the pretrained model as it comes. Learner: the
-    same model fine-tuned on the examples (AdamW, teacher forcing), and asked for the likeliest words (greedy search,
+    same model fine-tuned on the examples (AdamW, teacher forcing, no
+    dropout), and asked for the likeliest words (greedy search,
     no least length, which would hurt short references). Score: the best F1 of ROUGE-L over the references.
 
     Needs `pip install 'understudy[hf]'` and the model's weights; raises `MissingExtraError` where it is absent.
@@ -83,19 +84,16 @@ class Summariser:
         """Fine-tune on `texts` and their `summaries`; the order of the examples depends on `seed` alone."""
         settings, torch = self.settings, self.torch
         optimiser = torch.optim.AdamW(self.model.parameters(), lr=settings.rate)
-        # Dropout draws from torch's own generator: it is lent a state and given the old one back.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(seed, "summarisation") % 2**63)
-            self.model.train()
-            for epoch in range(settings.epochs):
-                order = np.random.default_rng(derive_seed(seed, "order", epoch)).permutation(len(texts))
-                for rows in np.array_split(order, max(1, -(-len(order) // settings.batch))):
-                    inputs = self._encoded([texts[row] for row in rows], settings.longest_input)
-                    wanted = self._targets([summaries[row] for row in rows])
-                    self.model(**inputs, labels=wanted).loss.backward()
-                    torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-                    optimiser.step()
-                    optimiser.zero_grad()
+        self.model.eval()  # No dropout: it would draw from torch's global generator, and nothing else is random.
+        for epoch in range(settings.epochs):
+            order = stream(seed, "summarisation", epoch).permutation(len(texts))
+            for rows in np.array_split(order, max(1, -(-len(order) // settings.batch))):
+                inputs = self._encoded([texts[row] for row in rows], settings.longest_input)
+                wanted = self._targets([summaries[row] for row in rows])
+                self.model(**inputs, labels=wanted).loss.backward()
+                torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+                optimiser.step()
+                optimiser.zero_grad()
 
     def write(self, texts: Sequence[str]) -> list[str]:
         """A summary of each text."""
