@@ -55,6 +55,16 @@ def test_json_has_the_measurements(folder: Path, capsys) -> None:
     assert ran.err == ""
 
 
+def test_growth_compares_the_slopes_of_every_arm(folder: Path, capsys) -> None:
+    ran = transfer(capsys, folder, "--task", TOY, "--growth", synthetic=("good.jsonl", "strange.jsonl"))
+    assert "toy.good, each doubling of the data:" in ran.out
+    assert "toy.strange" in ran.out
+    ran = transfer(capsys, folder, "--task", TOY, "--growth", "--json", "--quiet")
+    _, m = json.loads(ran.out)["measurements"]
+    assert m["name"] == "transfer.false_progress.toy"
+    assert m["evidence"]["alarm"] is False
+
+
 def test_a_report_is_written(folder: Path, tmp_path: Path, capsys) -> None:
     ran = transfer(capsys, folder, "--task", TOY, "--out", str(tmp_path / "report"))
     assert ran.code == Exit.OK

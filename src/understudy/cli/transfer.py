@@ -17,13 +17,14 @@ from understudy.cli.output import Output
 from understudy.errors import MeasureError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from understudy.cli.corpora import Origin
     from understudy.conversations import Corpus
     from understudy.measures.measurement import Measurement
     from understudy.transfer.task import Task
 
+FALSE_PROGRESS = "transfer.false_progress"
 NAMES = {"baseline": "no conversations (B)", "in_domain": "real conversations (I)"}
 
 Synthetic = Annotated[list[str], typer.Argument(metavar="SYN...", help="Synthetic conversations, a file an arm.")]
@@ -48,6 +49,10 @@ Redraws = Annotated[
     int, typer.Option("--redraws", min=5, metavar="N", help="How often each training set is drawn again.")
 ]
 Curve = Annotated[bool, typer.Option("--curve", help="Also at smaller sizes, and synthetic beside real.")]
+Growth = Annotated[
+    bool,
+    typer.Option("--growth", help="Also whether, as SYN grows, the score on people follows that on simulated users."),
+]
 Out = Annotated[
     str | None, typer.Option("--out", "-o", metavar="FOLDER", help="Write report.json and report.html here.")
 ]
@@ -65,6 +70,7 @@ def transfer(
     size: Size = None,
     redraws: Redraws = 8,
     curve: Curve = False,
+    growth: Growth = False,
     out: Out = None,
     user_role: options.UserRole = None,
     real_user_role: RealUserRole = None,
@@ -98,6 +104,7 @@ def transfer(
                 train, test, arms, task=one, seed=seed, size=size, redraws=redraws, curve=curve,
                 workers=_processors(), on_progress=on_progress,
             )  # fmt: skip
+            found += _growth(one, arms, test, seed) if growth else ()
     report = make_report(found, provenance={"seed": seed, "real": real, "synthetic": list(synthetic)})
     if folder:
         save_report(report, folder)
@@ -106,6 +113,9 @@ def transfer(
         for one in tasks:
             mine = [m for m in found if m.name == _name(one) or m.name.startswith(f"{_name(one)}.")]
             show_task(one, mine, o)
+            for m in found:
+                if m.name.startswith(f"{FALSE_PROGRESS}.{one.name}"):
+                    _show_growth(m, o)
         if folder:
             o.line(f"report: {folder / 'report.html'}", "bold")
         o.note(f"{time.perf_counter() - start:.1f} s", "dim")
@@ -117,6 +127,28 @@ def transfer(
             why="training needs examples with labels that the real and the synthetic conversations share",
             fix="choose a task that both have labels for, or give more conversations",
         )
+
+
+def _growth(task: Task, arms: dict[str, Corpus], test: Corpus, seed: int) -> Iterator[Measurement]:
+    from understudy.transfer.false_progress import false_progress
+
+    for name, corpus in arms.items():
+        yield false_progress(task, corpus, None, test, seed=seed, arm=name if len(arms) > 1 else "")
+
+
+def _show_growth(m: Measurement, output: Output) -> None:
+    """The two slopes, and the alarm if there is one."""
+    name = m.name.removeprefix(f"{FALSE_PROGRESS}.")
+    if m.value is None or m.interval is None:
+        output.line(f"{name}, growth: unscored, {m.reason}", "yellow")
+        return
+    simulated, real = (m.evidence["slopes"][side]["value"] for side in ("simulated", "held_out"))
+    output.line(
+        f"{name}, each doubling of the data: {simulated:+.4f} on simulated users, {real:+.4f} on people; "
+        f"difference {m.value:.4f} ({m.interval[0]:.4f} to {m.interval[1]:.4f})"
+    )
+    if m.evidence["alarm"]:
+        output.line(f"! {name}: false progress, seen at {m.evidence['alarm_at']:,.0f} examples", "yellow")
 
 
 def _processors() -> int:
