@@ -28,6 +28,7 @@ FIGURES = (
     "counterfactual",
     "mixing",
     "transfer",
+    "false_progress",
     "ranking",
 )
 README = Path(__file__).parent.parent / "README.md"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ import numpy as np
 from bench.corpora import load, markdown
 from bench.entity_swap import entity_swap
 from tests.transfer.known_progress import Growth, rising
-from understudy.conversations import Corpus
+from understudy.conversations import Conversation, Corpus
 from understudy.conversations.splitting import split_corpus
 from understudy.rollouts.simulate import simulate
 from understudy.seeds import stream
@@ -48,49 +48,48 @@ WORLDS = {
 WORLD_TRIALS = 400
 
 
-def ranked(task: Task, model: LinearTextModel, test: Examples) -> dict[str, float]:
-    """Mean average precision by example and by class, and how often the first class is right."""
+def ranked(task: Task, model: LinearTextModel, test: Examples, classes: frozenset[str]) -> dict[str, float]:
+    """Mean average precision by example, by class over `classes`, and how often the first class is right."""
     from sklearn.metrics import average_precision_score
 
-    names, right = class_indicator(test.labels)
-    known = model.scores(test.inputs)
-    scores = np.full(right.shape, known.min() - 1.0)  # a class that was never met comes last
-    at = {name: k for k, name in enumerate(model.classes)}
-    for column, name in enumerate(names):
-        if name in at:
-            scores[:, column] = known[:, at[name]]
-    by_class = [average_precision_score(right[:, k], scores[:, k]) for k in range(len(names))]
-    first = float(right[np.arange(len(right)), scores.argmax(axis=1)].mean())
+    scores = model.scores(test.inputs)
+    _, right = class_indicator(test.labels, model.classes)
+    compared = [k for k, name in enumerate(model.classes) if name in classes and right[:, k].any()]
     return {
         "by_example": float(task.score(model, test).mean()),
-        "by_class": float(np.mean(by_class)),
-        "first": first,
+        "by_class": float(np.mean([average_precision_score(right[:, k], scores[:, k]) for k in compared])),
+        "first": float(right[np.arange(len(right)), scores.argmax(axis=1)].mean()),
     }
 
 
 class Arm(NamedTuple):
-    """Simulated conversations to train on, at several times the size of the real ones, and as many as those to test."""
+    """Examples of simulated users: at several times the size of the real ones to train on, and others to test on."""
 
     name: str
     times: tuple[int, ...]
-    train: Corpus
-    test: Corpus
+    train: Examples
+    test: Examples
 
 
-def simulated_arms(train: Corpus, seed: int) -> Iterator[Arm]:
-    """Entity-swap users; in the first division also fitted ones."""
+def simulated_arms(task: Task, train: Corpus, seed: int) -> Iterator[Arm]:
+    """Entity-swap users; in the first division also fitted ones.
+
+    Labels are induced from co-mentions: read from both parts together, so that they are the same in both.
+    """
     n = len(train)
-    yield Arm(
-        "entity-swap",
-        (1, 2, 4, 10),
-        entity_swap(train, 10 * n, seed=2 * seed, name="train"),
-        entity_swap(train, n, seed=2 * seed + 1, name="test"),
-    )
+    more = entity_swap(train, 10 * n, seed=2 * seed, name="train")
+    yield _arm(task, "entity-swap", (1, 2, 4, 10), [*more, *entity_swap(train, n, seed=2 * seed + 1, name="test")], n)
     if seed == 0:
         population = fit_population(train, copy_guard="guarded", seed=seed)
         talks = simulate(population, population.partner(), n=5 * n, seed=seed).conversations
         apart = [msgspec.structs.replace(talk, user_id=f"{k // n}-{talk.user_id}") for k, talk in enumerate(talks)]
-        yield Arm("fitted, guarded", (1, 2, 4), Corpus(apart[n:]), Corpus(apart[:n]))
+        yield _arm(task, "fitted, guarded", (1, 2, 4), apart, n)
+
+
+def _arm(task: Task, name: str, times: tuple[int, ...], talks: Sequence[Conversation], test: int) -> Arm:
+    examples = task.examples(Corpus(talks))
+    aside = examples.conversations >= len(talks) - test
+    return Arm(name, times, examples.take(np.flatnonzero(~aside)), examples.take(np.flatnonzero(aside)))
 
 
 def redial(job: tuple[Path, int]) -> list[dict[str, Any]]:
@@ -99,21 +98,25 @@ def redial(job: tuple[Path, int]) -> list[dict[str, Any]]:
     task = open_task("genre")
     train, held_out = split_corpus(load(data, "redial_real"), (0.5, 0.5), seed=seed)
     test, real = task.examples(held_out), task.examples(train)
+    arms = list(simulated_arms(task, train, seed))
+    named = [{name for labels in some.labels for name in labels} for some in (test, real, *(arm.train for arm in arms))]
+    classes = frozenset(set.intersection(*named))
     rows: list[dict[str, Any]] = []
-    for arm, model in (("nothing", task.baseline(real, seed=seed)), ("real", task.fit(real, seed=seed))):
-        rows.append({"split": seed, "arm": arm, "examples": real.size, "real": ranked(task, model, test)})
-    for arm in simulated_arms(train, seed):
-        # Labels are induced from co-mentions: read from both parts together, so that they are the same in both.
-        both = task.examples(Corpus([*arm.train, *arm.test]))
-        grown = both.take(np.flatnonzero(both.conversations < len(arm.train)))
-        simulated = both.take(np.flatnonzero(both.conversations >= len(arm.train)))
-        sizes = [grown.size * times // arm.times[-1] for times in arm.times]
-        found = grow(task, grown, simulated, test, sizes=sizes, seed=seed, runs=RUNS).verdict()
+    for name, model in (("nothing", task.baseline(real, seed=seed)), ("real", task.fit(real, seed=seed))):
+        rows.append({"split": seed, "arm": name, "examples": real.size, "real": ranked(task, model, test, classes)})
+    for arm in arms:
+        sizes = [arm.train.size * times // arm.times[-1] for times in arm.times]
+        found = grow(task, arm.train, arm.test, test, sizes=sizes, seed=seed, runs=RUNS).verdict()
         for times, size in ((arm.times[0], sizes[0]), (arm.times[-1], sizes[-1])):
-            model = task.fit(grown.take(np.arange(size)), seed=seed)
-            scores = {"simulated": ranked(task, model, simulated), "real": ranked(task, model, test)}
+            model = task.fit(arm.train.take(np.arange(size)), seed=seed)
+            scores = {
+                "simulated": ranked(task, model, arm.test, classes),
+                "real": ranked(task, model, test, classes),
+            }
             rows.append({"split": seed, "arm": f"{arm.name} ×{times}", "examples": size, **scores})
-        rows.append({"split": seed, "arm": arm.name, "measurement": msgspec.to_builtins(found)})
+        rows.append(
+            {"split": seed, "arm": arm.name, "classes": len(classes), "measurement": msgspec.to_builtins(found)}
+        )
     return rows
 
 
