@@ -113,6 +113,12 @@ def false_progress(*, alarm: bool = True) -> Measurement:
         "held_out": held_out,
         "held_out_low": [v - 0.03 for v in held_out],
         "held_out_high": [v + 0.03 for v in held_out],
+        "slopes": {
+            "simulated": {"value": 0.035, "low": 0.03, "high": 0.04},
+            "held_out": {"value": 0.035 - value, "low": 0.03 - value, "high": 0.04 - value},
+        },
+        "per": "doubling",
+        "rule": "alarm where the simulated score rises and the real slope is below 0.5 of it",
         "alarm": alarm,
         "alarm_at": 1320 if alarm else None,
     }
@@ -123,26 +129,20 @@ def ablation() -> Measurement:
     """A full factorial of three layers."""
     name = "transfer.ablation.genre"
     s = spec(name, "Are the layers multiplicative?", "gap closed", None, None, question="train", better="higher")
-    cells = {
-        "none": {"value": 0.12, "low": 0.02, "high": 0.22},
-        "subtopic": {"value": 0.31, "low": 0.2, "high": 0.42},
-        "persona": {"value": 0.2, "low": 0.1, "high": 0.3},
-        "context": {"value": 0.14, "low": 0.05, "high": 0.24},
-        "subtopic + persona": {"value": 0.44, "low": 0.33, "high": 0.55},
-        "subtopic + context": {"value": 0.33, "low": 0.21, "high": 0.45},
-        "persona + context": {"value": 0.21, "low": 0.1, "high": 0.31},
-        "subtopic + persona + context": {"value": 0.45, "low": 0.34, "high": 0.57},
-    }
+    names = ["none", "subtopic", "persona", "context", "subtopic+persona", "subtopic+context", "persona+context",
+             "subtopic+persona+context"]  # fmt: skip
+    values = [0.12, 0.31, 0.2, 0.14, 0.44, 0.33, 0.21, 0.45]
+    cells = {"cell": names, "value": values, "low": [v - 0.1 for v in values], "high": [v + 0.1 for v in values]}
     effects = [("subtopic", 0.22, 0.06, 0.001), ("persona", 0.1, 0.06, 0.004), ("context", 0.02, 0.05, 0.5),
-               ("subtopic × persona", 0.03, 0.07, 0.4)]  # fmt: skip
+               ("subtopic_x_persona", 0.03, 0.07, 0.4)]  # fmt: skip
     parts = tuple(scored(s, v, r, p, name=f"{name}.{label}", n=N) for label, v, r, p in effects)
     dose = {
-        "attributes": [0, 1, 2, 4, 8],
-        "gap_closed": [0.31, 0.38, 0.42, 0.45, 0.44],
-        "gap_closed_low": [0.2, 0.27, 0.31, 0.34, 0.33],
-        "gap_closed_high": [0.42, 0.49, 0.53, 0.57, 0.55],
+        "attributes": ["0", "1", "2", "4", "8"],
+        "value": [0.31, 0.38, 0.42, 0.45, 0.44],
+        "low": [0.2, 0.27, 0.31, 0.34, 0.33],
+        "high": [0.42, 0.49, 0.53, 0.57, 0.55],
     }
-    evidence = {"cells": cells, "verdict": "additive", "dose": dose}
+    evidence = {"cells": cells, "verdict": "additive", "rule": "by Holm over the two", "dose": dose}
     return scored(s, 0.45, 0.115, None, n=N, parts=parts, evidence=evidence)
 
 
@@ -202,29 +202,40 @@ def ranking(count: int = 9) -> list[Measurement]:
             pairs["first"].append(NAMES[i])
             pairs["second"].append(NAMES[j])
             pairs["p_same"].append(round(1 / (1 + math.exp(-300 * apart)), 3))
-    evidence = {"systems": systems, "p_order": pairs, "descriptive": count < 8}
+    people = {"users": [5, 10, 20, 28], "value": [0.4, 0.55, 0.68, 0.74], "low": [-0.1, 0.2, 0.4, 0.5],
+              "high": [0.8, 0.85, 0.9, 0.92]}  # fmt: skip
+    evidence = {"systems": systems, "p_order": pairs, "descriptive": count < 8, "split_half": people, "flags": []}
     tau = spec("ranking.tau", "Do systems come in the same order as with people?", "Kendall's tau", -1.0, 1.0, **rest)
     rho = spec("ranking.spearman", "The same, by ranks", "Spearman's rho", -1.0, 1.0, **rest)
     calibration = spec("ranking.calibration", "Do scores mean the same?", "mean absolute difference", 0.0, 1.0,
                        question="rank", better="lower")  # fmt: skip
-    slices = {
-        "difficulty": {"difficulty": ["easy", "middling", "hard"], "real": [0.81, 0.6, 0.33],
-                       "real_low": [0.77, 0.55, 0.28], "real_high": [0.85, 0.65, 0.38],
-                       "simulated": [0.84, 0.74, 0.61], "simulated_low": [0.82, 0.72, 0.58],
-                       "simulated_high": [0.86, 0.76, 0.64]},
-    }  # fmt: skip
-    powered = []
+    bins = {
+        "name": ["easy", "middling", "hard"],
+        "real": [0.81, 0.6, 0.33],
+        "simulated": [0.84, 0.74, 0.61],
+        "gap": [0.03, 0.14, 0.28],
+        "low": [-0.01, 0.09, 0.22],
+        "high": [0.07, 0.19, 0.34],
+    }
+    how = {"by": "difficulty", "difficulty": bins, "shift": 0.15, "uneven": 0.1, "left_out": []}
+    noise = Estimate(0.02, (0.01, 0.04), "sampling noise alone")
+    by_difficulty = scored(calibration, 0.14, 0.02, 0.001, n=N, name="ranking.calibration.difficulty", evidence=how)
+    name = "ranking.prediction_powered"
+    one = spec(name, "What do real users score this system?", "units of the score", None, None, **rest)
+    parts = []
     for i in range(count):
-        s = spec(f"ranking.prediction_powered.{NAMES[i]}", "How good is the system?", "score", 0.0, 1.0, **rest)
-        powered.append(scored(s, real[i] + 0.01, 0.045, None, n=N, evidence={
-            "human_only": real[i], "human_only_low": real[i] - 0.06, "human_only_high": real[i] + 0.06,
-            "n_human": 57, "effective_n": 101, "buy": 120,
-        }))  # fmt: skip
+        own = {"human": real[i], "human_low": real[i] - 0.06, "human_high": real[i] + 0.06, "n": 57,
+               "n_effective": 101.0, "buy": 120}  # fmt: skip
+        parts.append(scored(one, real[i] + 0.01, 0.045, None, n=N, name=f"{name}.{NAMES[i]}", evidence=own))
+    whole = spec(name, "What are simulated scores worth beside the real ones?", "real episodes", 1.0, None, **rest)
+    buy = {"system": list(NAMES[:count]), "held": [57] * count, "buy": [120] * count, "buy_without": [213] * count}
+    worth = {"n": 57 * count, "n_effective": 101 * count, "buy": {"half_width": 0.03, "systems": buy}, "flags": []}
+    powered = scored(whole, 101 / 57, 0.1, None, n=N, interval=None, parts=tuple(parts), evidence=worth)
     return [
         scored(tau, 0.72, 0.2, None, n=N, ceiling=Estimate(0.83, (0.64, 0.93), "human split-half"), evidence=evidence),
         scored(rho, 0.85, 0.12, None, n=N, ceiling=Estimate(0.92, (0.8, 0.98), "human split-half")),
-        scored(calibration, 0.14, 0.02, None, n=N, evidence=slices),
-        *powered,
+        scored(calibration, 0.14, 0.02, 0.001, n=N, floor=noise, evidence=how, parts=(by_difficulty,)),
+        powered,
     ]
 
 

@@ -93,7 +93,7 @@ def test_a_system_keeps_its_numbers_through_the_order_and_a_tie_is_marked() -> N
 def test_faint_is_what_was_not_shown() -> None:
     own = section(page(ablation()), "transfer-ablation-genre")
     quiet = re.findall(r'row strips quiet">.*?<b dir="auto">(.*?)</b>', own, re.S)
-    assert quiet == ["context", "subtopic × persona"]
+    assert quiet == ["context", "subtopic x persona"]
 
 
 def test_reactions_share_an_axis_only_with_their_unit() -> None:
@@ -114,10 +114,16 @@ def _everything() -> list[Measurement]:
     "broken", [None, 3, "x", [], [None], {}, {"size": [1]}, {"system": [1, 2], "real": ["a", None]}]
 )
 def test_evidence_of_any_shape_renders(broken: object) -> None:
-    for m in _everything():
-        page(msgspec.structs.replace(m, evidence=dict.fromkeys(m.evidence, broken)))
-        for key in m.evidence:
-            page(msgspec.structs.replace(m, evidence={**m.evidence, key: broken}))
+    found = _everything()
+    page(*(msgspec.structs.replace(m, evidence=dict.fromkeys(m.evidence, broken)) for m in found))
+    for k in range(max(len(m.evidence) for m in found)):
+        spoiled = [list(m.evidence)[k : k + 1] for m in found]
+        page(
+            *(
+                msgspec.structs.replace(m, evidence={**m.evidence, **dict.fromkeys(keys, broken)})
+                for m, keys in zip(found, spoiled, strict=True)
+            )
+        )
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -131,8 +137,14 @@ def test_hostile_names_stay_text(text: str) -> None:
             return {k: spoiled(v) for k, v in value.items()}
         return value
 
-    for m in _everything():
-        page(msgspec.structs.replace(m, evidence=spoiled(dict(m.evidence)), reason=text if m.value is None else ""))
+    page(
+        *(
+            msgspec.structs.replace(
+                m, evidence=spoiled(dict(m.evidence)), reason=(text or "?") if m.value is None else ""
+            )
+            for m in _everything()
+        )
+    )
     odd = [
         spec(f"{stem}.{text or 'x'}", text, text, question="train")
         for stem in ("transfer.gap_closed", "ranking.prediction_powered")

@@ -13,18 +13,20 @@ if TYPE_CHECKING:
     from understudy.reports.report import Report
     from understudy.reports.verdicts import Verdict
 
-VERDICT_STYLES = {"told_apart": "bold red"}  # not told apart is no success, only no finding
+VERDICT_STYLES = {"told_apart": "bold red", "alarm": "bold red"}  # not told apart is no success, only no finding
 TOO_CLOSE = "Closer to the real users than other real users are: were the users fitted to the same people?"
 
 
 def show_report(report: Report, output: Output) -> None:
-    """The table of headline measurements, then a sentence a question; the findings in full are in the report."""
+    """A table a question, then a sentence a question; the findings in full are in the report."""
     from understudy.reports.findings import too_close
     from understudy.reports.verdicts import QUESTIONS
 
-    columns = ["", "value", "95 % interval", "real vs real", "other real", "adjusted p"]
-    output.table(*_without_empty(columns, [_row(m) for m in report.headlines]))
-    output.line()
+    for rows_of in (_looks, _order, _training):
+        columns, rows = rows_of(report.headlines)
+        if rows:
+            output.table(*_without_empty(columns, rows))
+            output.line()
     for question, verdict in report.verdicts.items():
         if verdict.status == "not_asked":
             continue
@@ -32,6 +34,36 @@ def show_report(report: Report, output: Output) -> None:
         output.line(f"{QUESTIONS[question]} {_in_short(verdict, heads)}", VERDICT_STYLES.get(verdict.status, "bold"))
     if any(too_close(m) for m in report.headlines):
         output.line(TOO_CLOSE, "bold red")
+
+
+def _looks(heads: Sequence[Measurement]) -> tuple[list[str], list[list[str]]]:
+    """What is asked of looks, and whatever has no table of its own."""
+    columns = ["", "value", "95 % interval", "real vs real", "other real", "adjusted p"]
+    return columns, [_row(m) for m in heads if not m.name.startswith(("transfer.", "ranking."))]
+
+
+def _order(heads: Sequence[Measurement]) -> tuple[list[str], list[list[str]]]:
+    """The order of systems, beside the human ceiling."""
+    columns = ["", "value", "95 % interval", "noise alone", "other people", "adjusted p"]
+    return columns, [_row(m) for m in heads if m.name.startswith("ranking.")]
+
+
+def _training(heads: Sequence[Measurement]) -> tuple[list[str], list[list[str]]]:
+    """A row a measurement of training; S/I only beside B/I."""
+    from understudy.reports.wording import evidence_number, number
+
+    columns = ["", "value", "95 % interval", "B/I", "S/I", "note"]
+    rows = []
+    for m in heads:
+        if not m.name.startswith("transfer."):
+            continue
+        title, value, reach = _row(m)[:3]
+        base, own = evidence_number(m, "b_over_i"), evidence_number(m, "s_over_i")
+        both = ["", ""] if base is None or own is None else [number(base, 2), number(own, 2)]
+        alarm = "ALARM" if m.evidence.get("alarm") is True else ""
+        flagged = "flagged" if m.value is not None and m.evidence.get("flags") else ""
+        rows.append([title, value, reach, *both, alarm or flagged])
+    return columns, rows
 
 
 def _in_short(verdict: Verdict, heads: Sequence[Measurement]) -> str:

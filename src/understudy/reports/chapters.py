@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from understudy.measures.measurement import Measurement
 from understudy.reports.panels import Chapter, family
-from understudy.reports.ranking_findings import CALIBRATION, POWERED, SPEARMAN, TAU
+from understudy.reports.ranking_findings import CALIBRATION, POWERED, SPEARMAN, STABILITY, TAU
 from understudy.reports.ranking_panels import ranking_panels
 from understudy.reports.transfer_findings import ABLATION, FALSE, GAP, MIXTURE, REACTION
 from understudy.reports.transfer_panels import transfer_panels
 from understudy.reports.verdicts import QUESTIONS
 
-PANELLED = (GAP, FALSE, ABLATION, REACTION, MIXTURE, TAU, SPEARMAN, CALIBRATION, POWERED)
+PANELLED = (GAP, FALSE, ABLATION, REACTION, MIXTURE, TAU, SPEARMAN, CALIBRATION, POWERED, STABILITY)
 
 
 def panelled(m: Measurement) -> bool:

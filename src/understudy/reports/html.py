@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -120,7 +121,9 @@ def render_html(report: Report) -> str:
     return _environment().get_template("report.html.j2").render(context)
 
 
+@functools.cache
 def _environment() -> Environment:
+    """The templates, compiled once: a page takes a fraction of that."""
     import jinja2
 
     environment = jinja2.Environment(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from understudy.measures.measurement import Measurement
 from understudy.reports.evidence import is_number
 from understudy.reports.findings import listed, plain_finding
 from understudy.reports.panels import bounds_of, columns_in, family
 from understudy.reports.transfer_findings import MIXTURE, REACTION, sentence
-from understudy.reports.wording import evidence_number, headlines_of, interval, number, words
+from understudy.reports.wording import evidence_number, headlines_of, interval, number, percent, words
 
-TAU, SPEARMAN, CALIBRATION, POWERED = (
-    f"ranking.{name}" for name in ("tau", "spearman", "calibration", "prediction_powered")
+TAU, SPEARMAN, CALIBRATION, POWERED, STABILITY = (
+    f"ranking.{name}" for name in ("tau", "spearman", "calibration", "prediction_powered", "stability")
 )
 FEWEST_SYSTEMS = 8
 NAMES = {TAU: "Kendall's tau", SPEARMAN: "Spearman's rho"}
@@ -41,7 +41,7 @@ def ranked_right(own: Sequence[Measurement]) -> tuple[str, bool, tuple[str, ...]
         _beside(m) if m.name == SPEARMAN else told(m) for m in heads if m is not agreement and not family([m], POWERED)
     ]
     lead = agreement_sentence(agreement)
-    return lead, descriptive(agreement), (*_swapped(agreement), *worth, *rest)
+    return lead, descriptive(agreement), (*_swapped(agreement), *_spoiled(agreement), *worth, *rest)
 
 
 def told(m: Measurement) -> str:
@@ -52,6 +52,8 @@ def told(m: Measurement) -> str:
         return calibration_sentence(m)
     if family([m], POWERED):
         return powered_sentence(m)
+    if m.name == STABILITY:
+        return stability_sentence(m)
     if family([m], REACTION) or family([m], MIXTURE):
         return sentence(m)
     return plain_finding(m)
@@ -110,8 +112,28 @@ def _swapped(m: Measurement) -> tuple[str, ...]:
     return (f"People would choose {listed(tops[0])}, simulated users {listed(tops[1])}.",)
 
 
+def _spoiled(m: Measurement) -> tuple[str, ...]:
+    """What leaving out the episodes that the simulator broke would change."""
+    found = m.evidence.get("spoiled")
+    if not isinstance(found, Mapping) or not is_number(found.get("share")) or not is_number(found.get("tau")):
+        return ()
+    same = found.get("best_with") == found.get("best_without")
+    best = "the best system stays" if same else f"the best system would be {found.get('best_without')}"
+    without = f"Without the {percent(found['share'])} of episodes that the simulator spoiled"
+    return (f"{without}, the order agrees at {number(found['tau'], 2)}; {best}.",)
+
+
+def stability_sentence(m: Measurement) -> str:
+    """Whether a decision hangs on which simulator was taken."""
+    reach = "" if m.interval is None else f" ({interval(m.interval, 2)})"
+    least = f"Swapping the simulator: the two that agree least agree at {number(m.value, 2)}{reach}"
+    flipped = m.evidence.get("flipped")
+    pairs = len(flipped) if isinstance(flipped, (list, tuple)) else 0
+    return f"{least}; {pairs} pair{'' if pairs == 1 else 's'} of systems they order differently, each surely."
+
+
 def _worth(powered: Sequence[Measurement]) -> tuple[str, ...]:
-    """What the simulator is worth in people, over the systems."""
+    """What the simulator is worth in people: over all systems where the measure says so, else from least to most."""
     known = []
     for m in powered:
         own, effective = evidence_number(m, "n_human", "human_n", "n"), evidence_number(m, "effective_n", "n_effective")
@@ -120,12 +142,12 @@ def _worth(powered: Sequence[Measurement]) -> tuple[str, ...]:
     if not known:
         return tuple(powered_sentence(m) for m in powered[:1]) if len(powered) == 1 else ()
     least, most = min(known), max(known)
-    if most[0] <= 1.005:
+    if most[0] < 1.01:
         return ("Beside the human scores the simulator adds no precision: buy people.",)
     span = (
         f"{number(least[0], 2)} to {number(most[0], 2)} times" if least[0] < most[0] else f"{number(most[0], 2)} times"
     )
-    return (f"With simulated scores beside them, the human ones count {span} as many (prediction-powered).",)
+    return (f"With simulated scores beside them, the human ones are worth {span} as many (prediction-powered).",)
 
 
 def powered_sentence(m: Measurement) -> str:
@@ -146,6 +168,12 @@ def human_bounds(m: Measurement) -> tuple[float, float] | None:
 
 
 def calibration_sentence(m: Measurement) -> str:
-    """Whether simulated scores mean what real scores mean."""
+    """Whether simulated scores mean what real scores mean: too kind or too hard, and unevenly so or not."""
     reach = "" if m.interval is None else f" ({interval(m.interval, 2)})"
-    return f"Calibration: {number(m.value, 2)}{reach}, {m.spec.unit}."
+    noise = "" if m.floor is None else f"; sampling noise alone gives {number(m.floor.value, 2)}"
+    told = f"Calibration: simulated scores are off by {number(m.value, 2)} on average{reach}{noise}"
+    shift, uneven = evidence_number(m, "shift"), evidence_number(m, "uneven")
+    if shift is None or uneven is None:
+        return f"{told}."
+    kind = "too kind" if shift > 0 else "too hard"
+    return f"{told}. All alike they are {kind} by {number(abs(shift), 2)}, and besides uneven by {number(uneven, 2)}."

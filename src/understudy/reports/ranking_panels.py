@@ -8,24 +8,36 @@ from typing import Any
 from understudy.measures.measurement import Measurement
 from understudy.reports.evidence import Table, is_number, tables_in
 from understudy.reports.lanes import Entry, Mark, axis_for, lanes_of
-from understudy.reports.panels import Cell, Figure, Matrix, Panel, bounds_of, columns_in, family, lanes_table
+from understudy.reports.lineplot import line_plot
+from understudy.reports.panels import (
+    Cell,
+    Figure,
+    Matrix,
+    Panel,
+    bounds_of,
+    columns_in,
+    family,
+    lanes_table,
+    line_table,
+    series_in,
+)
 from understudy.reports.ranking_findings import (
     CALIBRATION,
     NAMES,
     POWERED,
     SPEARMAN,
+    STABILITY,
     TAU,
     agreement_sentence,
-    calibration_sentence,
     descriptive,
-    human_bounds,
     systems_in,
 )
+from understudy.reports.ranking_scores import calibration_panel, powered_panel, stability_panel
 from understudy.reports.slopegraph import Contender, slope_graph
-from understudy.reports.wording import column, evidence_number, interval, number, words
+from understudy.reports.wording import column, interval, number, words
 
-PEOPLE_AND_OURS = (("real", "people"), ("synthetic", "simulated users"))
 MOST_IN_MATRIX = 16
+DRAWN = ("systems", "p_order", "descriptive", "split_half", "flags")
 
 
 def ranking_panels(heads: Sequence[Measurement], parts: Mapping[str, Sequence[Measurement]]) -> list[Panel]:
@@ -34,12 +46,16 @@ def ranking_panels(heads: Sequence[Measurement], parts: Mapping[str, Sequence[Me
     agreements = [m for name in (TAU, SPEARMAN) for m in heads if m.name == name and m.value is not None]
     if agreements:
         panels.append(order_panel(agreements))
-    panels += [
-        calibration_panel(m, parts.get(m.name, ())) for m in heads if m.name == CALIBRATION and m.value is not None
-    ]
-    powered = [m for m in family(heads, POWERED) if m.value is not None]
-    powered = [one for m in powered for one in (parts.get(m.name) or (m,)) if one.value is not None]
-    panels += [powered_panel(powered)] if powered else []
+    for m in heads:
+        own = parts.get(m.name, ())
+        if m.name == CALIBRATION and m.value is not None:
+            panels.append(calibration_panel(m, own))
+        if m.name == STABILITY and m.value is not None:
+            panels.append(stability_panel(m))
+    worth = next((m for m in heads if m.name == POWERED), None)
+    found = [one for m in family(heads, POWERED) for one in (m, *parts.get(m.name, ())) if one.name != POWERED]
+    if worth is not None or found:
+        panels += powered_panel(worth, [m for m in found if m.value is not None])
     return panels
 
 
@@ -54,6 +70,7 @@ def order_panel(agreements: Sequence[Measurement]) -> Panel:
         note = f"{graph.left_out} more systems are in the table." if graph.left_out else ""
         figures.append(Figure(caption, _system_table(rows), slope=graph, note=note))
     figures.append(_agreement_figure(agreements))
+    figures += [f for f in (_split_half(first.evidence.get("split_half")),) if f is not None]
     matrix = p_order(first.evidence.get("p_order"), [str(r["system"]) for r in sorted(rows, key=_by_real)])
     figures += [Figure(matrix.caption, matrix=matrix)] if matrix is not None else []
     few = (
@@ -67,9 +84,29 @@ def order_panel(agreements: Sequence[Measurement]) -> Panel:
         asks=first.spec.asks,
         reading=agreement_sentence(first),
         figures=tuple(figures),
-        asides=(few,) if few else (),
-        tables=tuple(tables_in(first.evidence, leave_out=("systems", "p_order", "descriptive"))),
+        asides=(*((few,) if few else ()), *_flagged(first)),
+        tables=tuple(tables_in(first.evidence, leave_out=DRAWN)),
     )
+
+
+def _flagged(m: Measurement) -> list[str]:
+    """What must be read beside the number, as its measure wrote it; that systems are few is told already."""
+    flags = m.evidence.get("flags")
+    told = [str(f) for f in flags if not str(f).startswith("descriptive")] if isinstance(flags, (list, tuple)) else []
+    return [f"Flagged: {'; '.join(told)}."] if told else []
+
+
+def _split_half(source: object) -> Figure | None:
+    """How far two groups of people agree, by their size."""
+    lines = series_in(source, "users", (("value", "real", "people"),)) if isinstance(source, Mapping) else []
+    if not lines:
+        return None
+    rows = columns_in(source, "users", "low", "high")
+    if rows and len(rows) == len(lines[0].x) and all(is_number(r["low"]) and is_number(r["high"]) for r in rows):
+        lines = [lines[0]._replace(low=[float(r["low"]) for r in rows], high=[float(r["high"]) for r in rows])]
+    plot = line_plot(lines, x_label="users in each group (each step a doubling)", y_label="agreement", doubling=True)
+    caption = "How far two groups of people agree on the order, by their size (95 % of groups)"
+    return Figure(caption, line_table("people against people", "users", lines), plot=plot)
 
 
 def _by_real(row: Mapping[str, Any]) -> float:
@@ -152,85 +189,3 @@ def p_order(source: object, order: Sequence[str]) -> Matrix | None:
 
 def _cell(p: float | None) -> Cell:
     return Cell("", None) if p is None else Cell(number(p, 2), round(10 * min(max(p, 0.0), 1.0)))
-
-
-def calibration_panel(m: Measurement, parts: Sequence[Measurement]) -> Panel:
-    """Simulated beside real scores, by difficulty and by slice of the population."""
-    figures = []
-    for name, source in m.evidence.items():
-        rows = columns_in(source, "real", "simulated") or _mappings(source)
-        label = next(
-            (k for k in ("slice", "difficulty", "bin", "name", "level", "system") if k in (rows or [{}])[0]), ""
-        )
-        rows = [r for r in rows or () if label and is_number(r.get("real")) and is_number(r.get("simulated"))]
-        if rows:
-            figures.append(_calibration_figure(name, label, rows))
-    return Panel(
-        anchor="calibration",
-        title="Calibration",
-        asks=m.spec.asks,
-        reading=calibration_sentence(m),
-        figures=tuple(figures),
-        asides=("Simulators can order systems rightly and still be too kind, or too hard, on some of them.",),
-        tables=tuple(tables_in(m.evidence)),
-    )
-
-
-def _mappings(source: object) -> list[dict[str, Any]]:
-    rows = source if isinstance(source, (list, tuple)) else ()
-    return [dict(r) for r in rows if isinstance(r, Mapping) and "real" in r and "simulated" in r]
-
-
-def _calibration_figure(name: str, label: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
-    entries = []
-    for r in rows:
-        text = r[label] if isinstance(r[label], str) else f"{words(label)} {r[label]}"
-        both = float(r["real"]), float(r["simulated"])
-        marks = (Mark("real", both[0], bounds_of(r, "real")), Mark("synthetic", both[1], bounds_of(r, "simulated")))
-        gap = number(both[1] - both[0], 2, signed=True)
-        entries.append(Entry(str(text), marks, (number(both[0], 2), number(both[1], 2), gap)))
-    figure = lanes_of(
-        entries, ("people", "simulated", "difference"), axis=axis_for(entries), layout="rates", key=PEOPLE_AND_OURS
-    )
-    return Figure(f"Scores, {words(name)}", lanes_table(words(name), figure), figure)
-
-
-def powered_panel(found: Sequence[Measurement]) -> Panel:
-    """Scores from people alone, and from people with the simulator beside them."""
-    entries, rows = [], []
-    for m in found:
-        assert m.value is not None
-        system = m.name.removeprefix(f"{POWERED}.")
-        alone, bounds = evidence_number(m, "human_only", "human", "real"), human_bounds(m)
-        marks: tuple[Mark, ...] = (Mark("synthetic", m.value, m.interval),)
-        if alone is not None:
-            marks = (Mark("real", alone, bounds), *marks)
-        own, effective = evidence_number(m, "n_human", "human_n", "n"), evidence_number(m, "effective_n", "n_effective")
-        more = evidence_number(m, "buy", "buy_more", "more")
-        worth = "–" if own is None or effective is None else f"{own:,.0f} count as {effective:,.0f}"
-        entries.append(Entry(system, marks, (number(alone, 2), number(m.value, 2), worth)))
-        rows.append(
-            (system, number(alone, 2), interval(bounds, 2), number(m.value, 2), interval(m.interval, 2),
-             "–" if own is None else f"{own:,.0f}", "–" if effective is None else f"{effective:,.0f}",
-             "–" if more is None else f"{more:,.0f}")
-        )  # fmt: skip
-    figure = lanes_of(
-        entries,
-        ("people", "powered", "people are worth"),
-        axis=axis_for(entries),
-        layout="rates",
-        key=(("real", "people alone, with 95 % interval"), ("synthetic", "people with the simulator beside them")),
-    )
-    heads = ("system", "people alone", "95 % interval", "prediction-powered", "95 % interval", "people", "worth", "buy")
-    table = Table("prediction-powered scores", heads, tuple(rows), (False, *(True,) * 7))
-    return Panel(
-        anchor="prediction-powered",
-        title="Scores with the simulator beside people",
-        asks="How much sharper does the simulator make the human scores, and how many more people would be needed?",
-        reading="",
-        figures=(Figure("Scores of the systems, people alone and prediction-powered", table, figure),),
-        asides=(
-            "A prediction-powered score uses the simulator only as far as people bear it out: it stays right where the "
-            "simulator is wrong, and is sharper where it is informative.",
-        ),
-    )

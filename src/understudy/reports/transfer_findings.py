@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from understudy.measures.measurement import Measurement
+from understudy.reports.evidence import is_number
 from understudy.reports.findings import listed, plain_finding
 from understudy.reports.panels import family
 from understudy.reports.wording import evidence_number, headlines_of, interval, number, percent, words
@@ -115,16 +117,32 @@ def _beside(m: Measurement) -> str:
 def alarm_sentence(alarms: Sequence[Measurement]) -> str:
     """What parts from what, where, and since when."""
     first = alarms[0]
-    where = listed([task_of(m) for m in alarms])
+    if len(alarms) > 1:
+        where = listed([task_of(m) for m in alarms])
+        return f"False progress ({where}): scores rise on simulated users, and on people they do not keep up."
     since = first.evidence.get("alarm_at")
-    at = ""
-    if len(alarms) == 1 and isinstance(since, (int, float)) and not isinstance(since, bool):
-        at = f", from {since:,g} on"
-    parts = f" by {number(first.value, 3)} per doubling{_reach3(first)}" if len(alarms) == 1 else ""
-    return (
-        f"False progress ({where}): more synthetic data raise the score on simulated users and not on people; "
-        f"the two slopes part{parts}{at}."
-    )
+    known = isinstance(since, (int, float)) and not isinstance(since, bool)
+    up = f"; the alarm is up from {since:,g} on" if known else ""
+    return f"False progress ({task_of(first)}): {_slopes(first)}{up}."
+
+
+def _slopes(m: Measurement) -> str:
+    """Both slopes, where the monitor wrote them; else their difference."""
+    per = f"per {m.evidence.get('per') or 'doubling'}"
+    slopes = m.evidence.get("slopes")
+    ours, people = (slopes.get(k) if isinstance(slopes, Mapping) else None for k in ("simulated", "held_out"))
+    if isinstance(ours, Mapping) and isinstance(people, Mapping) and is_number(ours.get("value")):
+        told = f"with more training the score changes by {_one(ours)} {per} on simulated users and by {_one(people)}"
+        return f"{told} on people, which does not keep up"
+    return f"scores on simulated users and on people part by {number(m.value, 3, signed=True)} {per}{_reach3(m)}"
+
+
+def _one(slope: Mapping[str, Any]) -> str:
+    value, bounds = slope.get("value"), (slope.get("low"), slope.get("high"))
+    if not is_number(value):
+        return "–"
+    reach = f" ({interval(bounds, 3)})" if all(map(is_number, bounds)) else ""  # type: ignore[arg-type]
+    return f"{number(value, 3, signed=True)}{reach}"
 
 
 def _reach3(m: Measurement) -> str:
@@ -134,14 +152,14 @@ def _reach3(m: Measurement) -> str:
 def _quiet(m: Measurement) -> str:
     return (
         f"No false progress was detected ({task_of(m)}): slope on simulated minus slope on real conversations "
-        f"{number(m.value, 3, signed=True)} per doubling{_reach3(m)}."
+        f"{number(m.value, 3, signed=True)} per {m.evidence.get('per') or 'doubling'}{_reach3(m)}."
     )
 
 
 VERDICTS = {
-    "multiplicative": "the layers strengthen each other",
-    "additive": "each layer adds its own share; no interaction was shown",
-    "negative": "the layers weaken each other",
+    "multiplicative": "together the layers bring more than the sum of each",
+    "additive": "each layer adds its own share, and together they bring about the sum",
+    "negative": "together the layers bring less than the sum of each, or do harm",
     "not resolved": "whether the layers strengthen or weaken each other could not be resolved at this n",
 }
 

@@ -36,7 +36,8 @@ def ablation_panel(m: Measurement, parts: Sequence[Measurement]) -> Panel:
         asks=m.spec.asks,
         reading=sentence(m),
         figures=tuple(figures),
-        tables=tuple(tables_in(m.evidence, leave_out=("cells", "dose", "verdict"))),
+        asides=(f"The rule: {rule}.",) if isinstance(rule := m.evidence.get("rule"), str) else (),
+        tables=tuple(tables_in(m.evidence, leave_out=("cells", "dose", "verdict", "effects", "rule"))),
     )
 
 
@@ -106,7 +107,7 @@ def _dose(source: object) -> Figure | None:
     rows = columns_in(source, along, value) if value is not None else None
     if not rows or value is None:
         return None
-    named: dict[str, Any] = {along: [r[along] for r in rows], value: [r[value] for r in rows]}
+    named: dict[str, Any] = {along: [_amount(r[along]) for r in rows], value: [r[value] for r in rows]}
     bounds = [bounds_of(r) or bounds_of(r, value) for r in rows]
     if all(bounds):
         named |= {f"{value}_interval": bounds}
@@ -116,6 +117,11 @@ def _dose(source: object) -> Figure | None:
     label = "persona attributes" if along in ("attributes", "dose") else words(along)
     plot = line_plot(lines, x_label=label, y_label=words(value))
     return Figure(f"{words(value).capitalize()} by number of {label}", line_table("dose", label, lines), plot=plot)
+
+
+def _amount(value: object) -> object:
+    """A dose that was written as text, as a number."""
+    return float(value) if isinstance(value, str) and value.strip().isdecimal() else value
 
 
 def reaction_panel(found: Sequence[Measurement]) -> Panel:

@@ -27,7 +27,11 @@ ENDS = ((0.0, "no training"), (1.0, "real"))
 # A gap closed is worth reading between these; what lies beyond is drawn as going on.
 READABLE = (-0.5, 1.5)
 ARMS = {"baseline": "baseline", "in_domain": "real", "real": "real"}
-ARM_NAMES = {"baseline": "no training (B)", "in_domain": "real conversations (I)"}
+ARM_NAMES = {
+    "baseline": "no training (B)",
+    "in_domain": "real conversations (I)",
+    "synthetic": "synthetic users (S)",
+}
 CURVES = (
     ("real", "real", "real"),
     ("mixed", "mixed", "real + synthetic"),
@@ -87,19 +91,34 @@ def _ratios(m: Measurement) -> str:
     return "–" if base is None or own is None else f"{number(base, 2)}, {number(own, 2)}"
 
 
-def task_panel(m: Measurement) -> Panel:
-    """One task: its arms on the metric's own axis, and its learning curves."""
-    metric = str(m.evidence.get("metric") or "score")
-    figures = [f for f in (_arms(m, metric), learning_curves(m, metric)) if f is not None]
+def task_panel(found: Sequence[Measurement]) -> Panel:
+    """One task: its arms on the metric's own axis, and the learning curves of each synthetic corpus."""
+    first = found[0]
+    metric = str(first.evidence.get("metric") or "score")
+    figures: list[Figure] = []
+    shown: list[object] = []
+    for m in found:
+        if m.evidence.get("arms") not in shown:
+            shown.append(m.evidence.get("arms"))
+            figures += [f for f in (_arms(m, metric),) if f is not None]
+    figures += [f for m in found if (f := learning_curves(m, metric, named=len(found) > 1)) is not None]
     return Panel(
-        anchor=anchor_of(m.name),
-        title=f"Task: {task_of(m)}",
-        asks=m.spec.asks,
-        reading=sentence(m) if m.value is not None else f"Not scored: {m.reason}",
+        anchor=anchor_of(".".join(first.name.split(".")[:3])),
+        title=f"Task: {words(first.name.split('.')[2])}",
+        asks=first.spec.asks,
+        reading=sentence(first) if first.value is not None else f"Not scored: {first.reason}.",
         figures=tuple(figures),
-        asides=_held_equal(m),
-        tables=tuple(tables_in(m.evidence, leave_out=DRAWN)),
+        asides=_held_equal(first),
+        tables=tuple(tables_in(first.evidence, leave_out=DRAWN)),
     )
+
+
+def _by_task(gaps: Sequence[Measurement]) -> list[list[Measurement]]:
+    tasks: dict[str, list[Measurement]] = {}
+    for m in gaps:
+        if m.value is not None or m.evidence.get("arms"):
+            tasks.setdefault(".".join(m.name.split(".")[:3]), []).append(m)
+    return list(tasks.values())
 
 
 def _held_equal(m: Measurement) -> tuple[str, ...]:
@@ -128,7 +147,7 @@ def _arms(m: Measurement, metric: str) -> Figure | None:
         arm, bounds = str(row["arm"]), bounds_of(row)
         texts = (number(row["score"], 3), interval(bounds, 3), "")
         mark = Mark(ARMS.get(arm, "synthetic"), float(row["score"]), bounds)
-        entries.append(Entry(ARM_NAMES.get(arm, f"{words(arm)} (S)" if arm == "synthetic" else arm), (mark,), texts))
+        entries.append(Entry(ARM_NAMES.get(arm, arm), (mark,), texts))
     figure = lanes_of(
         entries, ("score", "95 % interval", ""), axis=axis_for(entries), key=_key({e.marks[0].side for e in entries})
     )
@@ -147,7 +166,7 @@ def _key(sides: set[str]) -> tuple[tuple[str, str], ...]:
     return tuple((side, text) for side, text in KEY.items() if side in sides)
 
 
-def learning_curves(m: Measurement, metric: str) -> Figure | None:
+def learning_curves(m: Measurement, metric: str, *, named: bool = False) -> Figure | None:
     """Scores on real held-out conversations as the training set grows, arm by arm."""
     source = m.evidence.get("learning_curve")
     if not isinstance(source, Mapping):
@@ -160,7 +179,8 @@ def learning_curves(m: Measurement, metric: str) -> Figure | None:
     if is_number(base):
         lines.append(Series("baseline", "no training", [places[0], places[-1]], [float(base)] * 2))  # type: ignore[arg-type]
     plot = line_plot(lines, x_label="training examples (each step a doubling)", y_label=metric, doubling=True)
-    caption = f"Learning curves: {metric} on held-out people, with 95 % bands"
+    of = f" of {m.evidence.get('arm') or task_of(m)}" if named else ""
+    caption = f"Learning curves{of}: {metric} on held-out people, with 95 % bands"
     return Figure(caption, line_table("learning curves", "examples", lines), plot=plot)
 
 
@@ -175,9 +195,9 @@ def progress_panel(m: Measurement) -> Panel:
     if lines:
         since = m.evidence.get("alarm_at")
         moment = (float(since), "alarm") if alarmed and is_number(since) else None  # type: ignore[arg-type]
-        plot = line_plot(
-            lines, x_label="training data (each step a doubling)", y_label="score", doubling=True, moment=moment
-        )
+        metric, doubling = str(m.evidence.get("metric") or "score"), m.evidence.get("per") != "step"
+        label = "training examples (each step a doubling)" if doubling else "training steps"
+        plot = line_plot(lines, x_label=label, y_label=metric, doubling=doubling, moment=moment)
         caption = "The same model, scored on simulated users and on real people, as its training data grow"
         figures = (Figure(caption, line_table("false progress", along, lines), plot=plot),)
     return Panel(
@@ -187,7 +207,8 @@ def progress_panel(m: Measurement) -> Panel:
         reading=sentence(m) if m.value is not None else f"Not scored: {m.reason}",
         figures=figures,
         alarms=("Alarm: the slopes part.",) if alarmed else (),
-        tables=tuple(tables_in(m.evidence, leave_out=("alarm",))),
+        asides=(f"The rule: {rule}.",) if isinstance(rule := m.evidence.get("rule"), str) else (),
+        tables=tuple(tables_in(m.evidence, leave_out=("alarm", "rule"))),
     )
 
 
@@ -199,7 +220,7 @@ def transfer_panels(heads: Sequence[Measurement], parts: Mapping[str, Sequence[M
         progress_panel(m) for m in family(heads, FALSE) if m.evidence.get("alarm") is True and m.value is not None
     ]
     panels += [gap_panel(rows)] if any(m.value is not None for m in rows) else []
-    panels += [task_panel(m) for m in gaps if m.value is not None or m.evidence.get("arms")]
+    panels += [task_panel(group) for group in _by_task(gaps)]
     panels += [
         progress_panel(m) for m in family(heads, FALSE) if m.evidence.get("alarm") is not True and m.value is not None
     ]

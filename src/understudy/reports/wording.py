@@ -22,6 +22,8 @@ TITLES = {
     "ranking.tau": "Order of systems, Kendall's tau",
     "ranking.spearman": "Order of systems, Spearman's rho",
     "ranking.calibration": "Calibration of scores",
+    "ranking.prediction_powered": "Worth of the simulator in people",
+    "ranking.stability": "Swapping the simulator",
 }
 
 LABELS = {
