@@ -20,7 +20,7 @@ from understudy.transfer.scores import Tally, tally
 from understudy.transfer.split_half import human_ceiling, split_half_curve
 
 USERS = 40
-REPLICATIONS = 1000
+REPLICATIONS = 600
 TRUTH = 20000
 KINDS = {"kendall": kendall_tau, "spearman": spearman_rho}
 RATINGS = {
@@ -141,6 +141,7 @@ def logs(data: Path) -> list[dict[str, Any]]:
             {
                 "corpus": name, "score": label, "systems": len(systems), "users": len(side.counts),
                 "curve": [(p.users, p.value) for p in curve],
+                "null": None if ceiling is None else null(side, ceiling.half),
                 "half": None if ceiling is None else (ceiling.half, ceiling.half_interval),
                 "whole": None if ceiling is None else (ceiling.value, ceiling.interval),
             }
@@ -169,7 +170,30 @@ POWERED = [
     "widest of all",
     "one real episode counts as",
 ]
-LOGS = ["log", "score", "systems", "users", "tau between groups of n users", "halves [95 %]", "whole study [95 %]"]
+LOGS = [
+    "log",
+    "score",
+    "systems",
+    "users",
+    "tau between groups of n users",
+    "halves [95 %]",
+    "whole study [95 %]",
+    "people as simulator: covers",
+]
+
+
+def null(side: Tally, half: float, splits: int = 200) -> float:
+    """Half of the people in the simulator's place: how often the interval of tau holds what halves agree at."""
+    rng = np.random.default_rng(5)
+    hits = []
+    while len(hits) < splits:
+        order = rng.permutation(len(side.counts))
+        one, two = (Tally(side.sums[rows], side.counts[rows]) for rows in np.array_split(order, 2))
+        if min(one.units.min(), two.units.min()) < 2:
+            continue
+        found = rank_agreement(one, two, kendall_tau, rng=rng, draws=300).interval
+        hits.append(found is not None and found[0] <= half <= found[1])
+    return float(np.mean(hits))
 
 
 def whole_log() -> list[tuple[int, float]]:
@@ -223,6 +247,7 @@ def _tables(result: dict[str, list[dict[str, Any]]]) -> str:
             ", ".join(f"{n}: {value:.2f}" for n, value in r["curve"]),
             _interval(r["half"]),
             _interval(r["whole"]),
+            "–" if r["null"] is None else _percent(r["null"]),
         ]
         for r in result["logs"]
     ]
