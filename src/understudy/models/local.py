@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from understudy._require import require
+from understudy.errors import UsageError
 from understudy.models.answers import broken
 from understudy.models.model import (
     NOTHING_USED,
@@ -49,6 +50,8 @@ class LocalModel:
     `response_schema` is refused, as nothing here enforces one. `score` gives log-probabilities.
     """
 
+    structured = False
+
     def __init__(self, name: str, *, device: str | None = None, batch: int = BATCH, seed: int = 0) -> None:
         torch = require("torch", extra="hf", purpose=_PURPOSE)
         transformers = require("transformers", extra="hf", purpose=_PURPOSE)
@@ -57,6 +60,12 @@ class LocalModel:
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(name, padding_side="left")
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
+        if not self._tokenizer.chat_template:
+            raise UsageError(
+                f"hf:{name} has no chat template",
+                why="it is a base model: nobody told it what a conversation looks like",
+                fix="use the model's instruct or chat version",
+            )
         loaded = transformers.AutoModelForCausalLM.from_pretrained(name, use_safetensors=True)
         self._weights = loaded.to(self._device).eval()
         self.identity = f"hf:{name}"
@@ -64,7 +73,8 @@ class LocalModel:
         self._seed = seed
         self._calls: list[_Call] = []
         self._running: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="understudy-local")
+        self._longest: int | None = getattr(loaded.config, "max_position_embeddings", None)
+        self._thread: ThreadPoolExecutor | None = None
 
     async def complete(self, request: Request) -> Completion:
         """The model's answer up to its end token; one that stops at `max_tokens` is a `TruncatedFault`."""
@@ -95,7 +105,7 @@ class LocalModel:
             self._calls = later
             requests = [call.request for call in chosen]
             try:
-                results = await loop.run_in_executor(self._thread, self._generate, requests, first)
+                results = await loop.run_in_executor(self._worker(), self._generate, requests, first)
             except Exception as error:  # noqa: BLE001 - handed to every call of the batch
                 results = [error] * len(chosen)
             for call, result in zip(chosen, results, strict=True):
@@ -106,15 +116,53 @@ class LocalModel:
                 else:
                     call.answer.set_result(result)
 
+    def _worker(self) -> ThreadPoolExecutor:
+        """One thread: weights and tokenizer serve one caller at a time. A model that was closed starts another."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="understudy-local")
+        return self._thread
+
     def _ids(self, messages: Sequence[Message]) -> list[int]:
         plain = [{"role": m.role, "content": m.content} for m in messages]
-        text = self._tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True)
+        try:
+            text = self._tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True)
+        except Exception as error:  # the template is code that came with the model
+            raise TerminalFault(
+                "chat_template",
+                f"the chat template of {self.identity} refuses the conversation: {error}",
+                why="some templates want no system message, or the user to speak first",
+                fix="use another model, or serve this one with a template of your own and use openai:",
+                usage=NOTHING_USED,
+            ) from error
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
     def _generate(self, requests: Sequence[Request], settings: _Settings) -> list[Completion | Exception]:
+        read = [self._read(request, settings) for request in requests]
+        able = [request for request, ids in zip(requests, read, strict=True) if isinstance(ids, list)]
+        said = iter(self._say(able, [ids for ids in read if isinstance(ids, list)], settings) if able else ())
+        return [ids if isinstance(ids, Exception) else next(said) for ids in read]
+
+    def _read(self, request: Request, settings: _Settings) -> list[int] | TerminalFault:
+        """The prompt in tokens, or why this one request cannot be answered: the others of its batch still can."""
+        try:
+            ids = self._ids(request.messages)
+        except TerminalFault as fault:
+            return fault
+        if self._longest is None or len(ids) + settings.max_tokens <= self._longest:
+            return ids
+        return TerminalFault(
+            "context_length",
+            f"{len(ids):,} tokens and an answer of {settings.max_tokens:,} exceed the {self._longest:,} of the model",
+            why="history, prompt and answer together have to fit",
+            fix="shorten the dialogue, lower max_tokens, or choose a model with a longer context",
+            usage=NOTHING_USED,
+        )
+
+    def _say(
+        self, requests: Sequence[Request], prompts: Sequence[list[int]], settings: _Settings
+    ) -> list[Completion | Exception]:
         torch = self._torch
-        prompts = [self._ids(request.messages) for request in requests]
         longest = max(len(ids) for ids in prompts)
         pad = self._tokenizer.pad_token_id
         rows = torch.tensor([[pad] * (longest - len(ids)) + ids for ids in prompts], device=self._device)
@@ -189,7 +237,7 @@ class LocalModel:
     async def score(self, messages: Sequence[Message], answer: str) -> tuple[float, ...]:
         """The natural log-probability of each token of `answer` (and of the end token, where there is one)."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._score, messages, answer)
+        return await loop.run_in_executor(self._worker(), self._score, messages, answer)
 
     def _score(self, messages: Sequence[Message], answer: str) -> tuple[float, ...]:
         torch = self._torch
@@ -203,8 +251,10 @@ class LocalModel:
         return tuple(float(log_p[i, token]) for i, token in enumerate(target))
 
     async def aclose(self) -> None:
-        """Stop the thread that generates."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Stop the thread that generates; the weights stay."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.shutdown(wait=False, cancel_futures=True)
 
 
 def _settings(request: Request) -> _Settings:

@@ -35,6 +35,7 @@ class OpenModel:
 
     def __init__(self, model: LanguageModel, retrying: Retrying, breaker: Breaker, limiter: Limiter | None) -> None:
         self.identity = model.identity
+        self.structured = True  # whether it can keep to a response_schema
         self._model = model
         self._retrying = retrying
         self._breaker = breaker
@@ -99,7 +100,9 @@ def open_model(
         inner = Cached(inner, cache)
     if record is not None:
         inner = Recording(inner, record)
-    return OpenModel(inner, retrying, breaker, limiter)
+    opened = OpenModel(inner, retrying, breaker, limiter)
+    opened.structured = getattr(model, "structured", True)
+    return opened
 
 
 def _bare(

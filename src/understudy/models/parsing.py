@@ -29,6 +29,9 @@ def parse_object(text: str) -> dict[str, Any]:
     """
     if len(text) > _MOST_CHARS:
         raise UnparsableError(f"the answer has {len(text):,} characters")
+    whole = text.strip()
+    if whole.startswith("{") and whole.endswith("}") and (value := _strictly(whole)) is not None:
+        return value  # By far the commonest answer: one object and nothing else.
     found = _objects(text)
     if not found:
         raise UnparsableError("the answer holds no JSON object")
@@ -110,15 +113,18 @@ def _closing(text: str, start: int) -> int | None:
 
 
 def _decode(text: str) -> dict[str, Any] | None:
-    for candidate in (text, _without_trailing_commas(text)):
-        try:
-            value, _ = decode_json(candidate.encode("utf-8", "surrogatepass"))
-        except Broken as error:
-            if "stands twice" in str(error):
-                raise UnparsableError(str(error)) from error
-            continue
-        return value if isinstance(value, dict) else None
-    return None
+    value = _strictly(text)
+    return _strictly(_without_trailing_commas(text)) if value is None else value
+
+
+def _strictly(text: str) -> dict[str, Any] | None:
+    try:
+        value, _ = decode_json(text.encode("utf-8", "surrogatepass"))
+    except Broken as error:
+        if "stands twice" in str(error):
+            raise UnparsableError(str(error)) from error
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _without_trailing_commas(text: str) -> str:

@@ -34,6 +34,7 @@ class PlannedUsers:
 
     def __init__(self, model: LanguageModel, prepared: Prepared) -> None:
         self._model = ReasoningApart(model)
+        self._structured = bool(getattr(model, "structured", True))
         self._prepared = prepared
         material = prepared.material
         self._latents: TurnLatents = DefaultLatents()
@@ -71,7 +72,7 @@ class PlannedUsers:
     def prompted(self) -> PromptedSimulator:
         """The simulator without the notes on its reasoning."""
         writing = self._prepared.plan.writing
-        sampling = Sampling(temperature=writing.temperature, max_tokens=writing.max_tokens)
+        sampling = Sampling(writing.temperature, None, writing.max_tokens, structured=self._structured)
         return PromptedSimulator(self._model, intents=self._latents, sampling=sampling)
 
     def simulator(self) -> UserSimulator:
