@@ -1,12 +1,10 @@
-"""Figures: the client of language models against a stub endpoint: faults, limits, budgets, cache, throughput."""
+"""Figures: the client of language models against a stub endpoint: limits, budgets, faults."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 from bench.corpora import markdown
 from tests.models.buckets import Bucket, crowd
@@ -15,13 +13,10 @@ from tests.models.test_budget import run_dry
 from tests.models.virtual_time import run_virtually
 from tests.stub_answers import FAULTS
 from tests.stub_server import StubProcess
-from understudy.models.budget import Budget, Price
 from understudy.models.model import Message, Request
-from understudy.models.opening import OpenModel, open_model
+from understudy.models.opening import open_model
 
 LATENCY_S = 0.05
-TURNS = 10
-SYSTEM = "You are a person who plans a trip and talks to an assistant about it. " * 10
 STEPS = ((4, 8, 16, 32, 64, 32, 16, 8, 4), (64, 32, 64), (16, 8, 16, 32, 16))
 
 
@@ -125,88 +120,7 @@ def budget_table(runs: int = 200) -> str:
     return "Budgets (US dollars, tokens, calls by turns; a fifth of the calls fail).\n\n" + markdown(names, rows)
 
 
-class Speed(NamedTuple):
-    """Calls a second, and CPU of the client for one."""
-
-    rate: float
-    cpu_ms: float
-
-
-async def _dialogue(model: OpenModel, k: int, turns: int) -> None:
-    messages = [Message("system", SYSTEM)]
-    for turn in range(turns):
-        messages.append(Message("user", f"dialogue {k}, turn {turn}: what would you like to do about it?"))
-        answer = await model.complete(Request(tuple(messages), temperature=0.7, max_tokens=128, seed=k))
-        messages.append(Message("assistant", answer.text))
-
-
-async def _measure(url: str, in_flight: int, dialogues: int) -> Speed:
-    budget = Budget(max_usd=1e6, max_tokens=10**12, max_calls=10**9)
-    model = open_model(f"openai:stub@{url}", concurrency=in_flight, budget=budget, price=Price(1.0, 2.0))
-
-    async def run(count: int, turns: int) -> None:
-        waiting = iter(range(count))
-
-        async def worker() -> None:
-            for k in waiting:
-                await _dialogue(model, k, turns)
-
-        await asyncio.gather(*(worker() for _ in range(in_flight)))
-
-    await run(4 * in_flight, 3)  # The limiter opens, and connections are made.
-    started, cpu = time.perf_counter(), time.process_time()
-    await run(dialogues, TURNS)
-    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-    await model.aclose()
-    calls = dialogues * TURNS
-    return Speed(calls / seconds, 1000 * cpu / calls)
-
-
-async def _raw(port: int, in_flight: int, calls: int) -> Speed:
-    """The floor: bare sockets, one fixed request, the answer unread."""
-    body = json.dumps({"model": "stub", "messages": [{"role": "user", "content": SYSTEM}]}).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: stub\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    waiting = iter(range(calls))
-
-    async def worker() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for _ in waiting:
-            writer.write(head + body)
-            answer = await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(int(answer.lower().partition(b"content-length:")[2].split(b"\r\n")[0]))
-        writer.close()
-
-    started, cpu = time.perf_counter(), time.process_time()
-    await asyncio.gather(*(worker() for _ in range(in_flight)))
-    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-    return Speed(calls / seconds, 1000 * cpu / calls)
-
-
-def speed_table() -> str:
-    """Throughput with all policies on, beside bare sockets, as shares of concurrency ÷ latency."""
-    rows: list[list[object]] = []
-    with StubProcess(latency_s=LATENCY_S) as stub:
-        for in_flight, dialogues in ((16, 64), (64, 256), (512, 2048)):
-            limit = in_flight / LATENCY_S
-            raw = asyncio.run(_raw(stub.port, in_flight, dialogues * TURNS))
-            ours = asyncio.run(_measure(stub.url, in_flight, dialogues))
-            rows.append(
-                [
-                    in_flight,
-                    f"{limit:,.0f}",
-                    f"{ours.rate:,.0f}",
-                    f"{ours.rate / limit:.3f}",
-                    f"{ours.cpu_ms:.3f}",
-                    f"{raw.rate / limit:.3f}",
-                    f"{raw.cpu_ms:.3f}",
-                ]
-            )
-    names = ["in flight", "limit, calls/s", "calls/s", "ratio", "CPU ms/call", "bare sockets: ratio", "CPU ms/call"]
-    text = "Dialogues of 10 turns at 50 ms latency; retry, limiter, breaker and budget on; no journal.\n\n"
-    return text + markdown(names, rows)
-
-
 def run(data: Path, out: Path) -> str:
     """All tables; no corpus is needed."""
-    tables = (speed_table, http_limits_table, limits_table, budget_table, faults_table)
+    tables = (http_limits_table, limits_table, budget_table, faults_table)
     return "\n\n".join(table() for table in tables)
