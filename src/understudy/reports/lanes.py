@@ -39,7 +39,10 @@ class Rule(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """One row: name, marks, up to three numbers as text; `said` is the row in words, for who does not see it."""
+    """One row: name, marks, up to three numbers as text; `said` is the row in words, for who does not see it.
+
+    Two marks without intervals stand on one line, `joined`.
+    """
 
     label: str
     dots: tuple[Dot, ...]
@@ -50,6 +53,7 @@ class Lane(NamedTuple):
     middle: float | None = None
     quiet: bool = False
     said: str = ""
+    joined: Span | None = None
 
 
 class Lanes(NamedTuple):
@@ -111,7 +115,8 @@ def lanes_of(
 
 
 def _lane(entry: Entry, heads: tuple[str, ...], axis: Scale) -> Lane:
-    downs = (MIDDLE,) if len(entry.marks) < 2 else (UPPER, LOWER)
+    bare = len(entry.marks) == 2 and all(m.interval is None for m in entry.marks)
+    downs = (MIDDLE,) if len(entry.marks) < 2 or bare else (UPPER, LOWER)
     dots = tuple(_dot(m, axis, downs[i % len(downs)]) for i, m in enumerate(entry.marks))
     told = [f"{head} {text}" for head, text in zip(heads, entry.numbers, strict=False) if text not in ("", "–")]
     return Lane(
@@ -124,6 +129,7 @@ def _lane(entry: Entry, heads: tuple[str, ...], axis: Scale) -> Lane:
         None if entry.middle is None else axis.at(entry.middle),
         entry.quiet,
         f"{entry.label}: {', '.join(told)}" if told else entry.label,
+        (dots[0].at, dots[1].at) if bare else None,
     )
 
 

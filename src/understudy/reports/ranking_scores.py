@@ -40,14 +40,15 @@ def calibration_panel(m: Measurement, parts: Sequence[Measurement]) -> Panel:
 def _bins(name: str, label: str, rows: Sequence[Mapping[str, Any]]) -> Figure:
     entries, body = [], []
     for r in rows:
-        text = r[label] if isinstance(r[label], str) else f"{words(label)} {r[label]}"
+        text = str(r[label])
+        text = f"{words(name)} {text}" if text.replace(".", "", 1).lstrip("-").isdecimal() else text
         both = float(r["real"]), float(r["simulated"])
         # Bounds without a side are those of the difference.
         marks = (Mark("real", both[0], bounds_of(r, "real")), Mark("synthetic", both[1], bounds_of(r, "simulated")))
         gap, reach = number(both[1] - both[0], 2, signed=True), bounds_of(r)
         texts = (number(both[0], 2), number(both[1], 2))
-        entries.append(Entry(str(text), marks, (*texts, gap if reach is None else f"{gap} ({interval(reach, 2)})")))
-        body.append((str(text), *texts, gap, interval(reach, 2)))
+        entries.append(Entry(text, marks, (*texts, gap if reach is None else f"{gap} ({interval(reach, 2)})")))
+        body.append((text, *texts, gap, interval(reach, 2)))
     heads = ("people", "simulated", "difference")
     figure = lanes_of(entries, heads, axis=axis_for(entries), layout="rates", key=PEOPLE_AND_OURS)
     table = Table(words(name), ("", *heads, "95 % interval"), tuple(body), (False, *(True,) * 4))
@@ -81,8 +82,10 @@ def _worth(m: Measurement | None) -> str:
     if m.value is None:
         return f"Not scored: {m.reason}."
     held, effective = evidence_number(m, "n"), evidence_number(m, "n_effective")
-    counted = "" if held is None or effective is None else f": {held:,.0f} real episodes are worth {effective:,.0f}"
-    return f"With simulated scores beside it, a real episode is worth {number(m.value, 2)} without them{counted}."
+    if held is None or effective is None:
+        return f"With simulated scores beside it, a real episode is worth {number(m.value, 2)} real ones alone."
+    each = f"{number(m.value, 2)} each"
+    return f"With simulated scores beside them, {held:,.0f} real episodes are worth {effective:,.0f} alone ({each})."
 
 
 def _powered(found: Sequence[Measurement]) -> Figure:

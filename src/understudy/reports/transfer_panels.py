@@ -188,9 +188,7 @@ def progress_panel(m: Measurement) -> Panel:
     """Scores on simulated and on real hold-out as training goes on, and where they part."""
     alarmed = m.evidence.get("alarm") is True
     along = next((k for k in ("step", "size") if isinstance(m.evidence.get(k), (list, tuple))), "step")
-    lines = series_in(
-        m.evidence, along, (("simulated", "synthetic", "on simulated users"), ("held_out", "real", "on real people"))
-    )
+    lines = series_in(m.evidence, along, (("simulated", "synthetic", "simulated"), ("held_out", "real", "real people")))
     figures: tuple[Figure, ...] = ()
     if lines:
         since = m.evidence.get("alarm_at")
