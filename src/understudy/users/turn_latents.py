@@ -43,7 +43,9 @@ class DefaultLatents:
 
     Five intents, the transitions below, and a hazard of 0.18 after every turn but the first (a mean of six to seven
     user turns). `realised` goes by form alone, in any language: a question mark is `ask`, at most three words
-    `react`, all else `tell`, which therefore also stands for `object` and `digress`.
+    `react`, all else `tell`, which therefore also stands for `object` and `digress`: these two have no form of their
+    own that would hold in every language, and a word list would only find the users who use its words. A comparison
+    of planned and realised intents has to be read at these three forms; `FittedLatents` tells more apart.
 
     >>> latents = DefaultLatents()
     >>> latents.realised("Is it open on Sunday?"), latents.realised("ok"), latents.hazard(1)
