@@ -24,6 +24,7 @@ CORPORA = {"multiwoz_real": ("topic", "acts"), "star_real": ("topic",)}
 MOST = 2400  # conversations of a corpus
 CONVERSATIONS = 200  # a cell
 SEED = 0
+DOSED = {"persona alone": ("persona",), "beside all other layers": LAYERS}
 
 
 class _Once:
@@ -50,18 +51,20 @@ def one_corpus(job: tuple[Path, str, tuple[str, ...]]) -> list[dict[str, Any]]:
     rows = []
     for name_of_task in tasks:
         task, started = open_task(name_of_task), time.perf_counter()
-        dose = dose_curve(
-            task,
-            train,
-            test,
-            lambda attributes, *, n, seed: generate(LAYERS, n=n, seed=seed, attributes=attributes),
-            n=CONVERSATIONS,
-            seed=SEED,
-            doses=DOSES,
-        )
+        doses = {}
+        for title, on in DOSED.items():
+            doses[title] = dose_curve(
+                task,
+                train,
+                test,
+                lambda attributes, *, n, seed, on=on: generate(on, n=n, seed=seed, attributes=attributes),
+                n=CONVERSATIONS,
+                seed=SEED,
+                doses=DOSES,
+            )
         found = ablate(task, train, test, generate, n=CONVERSATIONS, seed=SEED)
         seconds = time.perf_counter() - started
-        rows.append({"corpus": name, "task": name_of_task, "found": found, "dose": dose, "seconds": seconds})
+        rows.append({"corpus": name, "task": name_of_task, "found": found, "doses": doses, "seconds": seconds})
     return rows
 
 
@@ -70,7 +73,11 @@ def run(data: Path, out: Path, workers: int = 2) -> str:
     with ProcessPoolExecutor(workers) as pool:
         rows = [row for part in pool.map(one_corpus, [(data, n, t) for n, t in CORPORA.items()]) for row in part]
     kept = [
-        {**row, "found": row["found"].evidence, "dose": {"slope": row["dose"].value, **row["dose"].evidence}}
+        {
+            **row,
+            "found": row["found"].evidence,
+            "doses": {title: [m.value, m.interval, m.evidence] for title, m in row["doses"].items()},
+        }
         for row in rows
     ]
     (out / "ablation.json").write_text(json.dumps(kept, default=float))
@@ -80,8 +87,9 @@ def run(data: Path, out: Path, workers: int = 2) -> str:
         "users and a fitted partner. Effects are in gap closed; a layer that is off is held at its commonest value.",
         _effects(rows),
         f"Verdict {RULE}.",
+        "\n".join(f"- {row['corpus']}, {row['task']}: {row['found'].evidence['says']}" for row in scored),
         _cells(scored),
-        _doses([row for row in rows if row["dose"].value is not None]),
+        _doses(rows),
     ]
     return "\n\n".join(parts)
 
@@ -100,7 +108,7 @@ def _effects(rows: list[dict[str, Any]]) -> str:
         cells = []
         for row in rows:
             part = next((p for p in row["found"].parts if p.name.endswith(f".{name}")), None)
-            cells.append("–" if part is None else _told(part) + (" *" if (part.adjusted_p or 1) < 0.05 else ""))
+            cells.append("–" if part is None else _told(part) + (_star(part)))
         body.append([name.replace("_x_", " × "), *cells])
     return markdown(header, body) + "\n\n\\* told from 0 by Holm at 5 % over the effects of that column."
 
@@ -117,9 +125,14 @@ def _cells(rows: list[dict[str, Any]]) -> str:
 def _doses(rows: list[dict[str, Any]]) -> str:
     body: list[list[object]] = []
     for row in rows:
-        curve = row["dose"].evidence
-        body.append([f"{row['corpus']}, {row['task']}", *(f"{v:.2f}" for v in curve["value"]), _told(row["dose"])])
+        for title, dose in row["doses"].items():
+            curve = [f"{v:.2f}" for v in dose.evidence.get("value", [])] or ["–"] * len(DOSES)
+            body.append([f"{row['corpus']}, {row['task']}, {title}", *curve, _told(dose)])
     return markdown(["attributes of a persona", *map(str, DOSES), "slope a doubling"], body)
+
+
+def _star(part: Measurement) -> str:
+    return " *" if part.adjusted_p is not None and part.adjusted_p < 0.05 else ""
 
 
 def _told(found: Measurement) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from understudy.conversations import Conversation, Corpus, Turn
 from understudy.errors import UsageError
-from understudy.transfer.ablation import ablate, analyse, as_measurement, cell_name, cells_of
+from understudy.transfer.ablation import ablate, analyse, as_measurement, cell_name, cells_of, says
 from understudy.transfer.arms import ArmScores
 from understudy.transfer.dose import dose_curve
 from understudy.transfer.task import Examples
@@ -122,6 +122,15 @@ def test_intervals_of_effects_cover_in_the_long_run(noise):
     assert of_full >= 0.93
 
 
+def test_a_verdict_says_what_may_be_behind_it():
+    overlap, harm = studies(overlapping, 1)[0], studies(harmful, 1)[0]
+    assert "overlap" in says(overlap)
+    assert "harm" in says(harm)
+    full = overlap.full._replace(high=1.1)
+    assert "ceiling" in says(overlap._replace(full=full))
+    assert "ceiling" not in says(overlap._replace(full=full._replace(high=0.9)))
+
+
 def test_noise_of_generation_is_in_the_interval():
     quiet, loud = (studies(additive, 10, noise=noise) for noise in (0.0, 0.05))
     width = [np.mean([each.synergy.high - each.synergy.low for each in found]) for found in (quiet, loud)]
@@ -195,6 +204,7 @@ def test_layers_that_bring_words_add_up():
     train, test = real[:500], real[500:]
     made = ablate(Words(), train, test, generate, n=400, seed=0, layers=LAYERS, averaged=())
     assert made.evidence["verdict"] == "additive"
+    assert "brings the same" in made.evidence["says"]
     assert made.evidence["cells"]["cell"][-1] == "subtopic+persona+context"
     assert made.evidence["cells"]["value"][0] < made.evidence["cells"]["value"][-1] == made.value
     parts = {part.name.removeprefix("transfer.ablation.words."): part for part in made.parts}

@@ -8,7 +8,7 @@ from understudy.errors import UsageError
 from understudy.measures.measurement import Estimate
 from understudy.rollouts.arms import FILLERS, UNHELPFUL
 from understudy.rollouts.partners import function_partner
-from understudy.transfer.behaviour_rates import Tally, human_reactions, let_downs, tallies, weighed
+from understudy.transfer.behaviour_rates import Tally, human_reactions, let_downs, tallies, turn_reactions, weighed
 from understudy.transfer.counterfactual import judged_on_bad, reactions
 from understudy.users import Goal, Persona, Profile, UserTurn
 
@@ -215,3 +215,33 @@ def test_a_bad_partner_that_nobody_was_fitted_to():
     assert gap == pytest.approx(leaving.value - 0.3)
     blind = by_name(judged_on_bad(People(minds=False), PARTNER, bad, human=human, n=150, seed=0))
     assert blind["transfer.reaction.leaving.unseen"].evidence["difference_from_human"][2] < 0
+
+
+def _exchange(k, rng, effect):
+    turns = [Turn("user", "where is it then")]
+    for _ in range(int(rng.integers(2, 8))):
+        down = rng.random() < 0.3
+        turns.append(Turn("assistant", "I am sorry" if down else f"It is at {rng.integers(10**9)}", meta={"bad": down}))
+        hedges = rng.random() < 0.2 + effect * down
+        turns.append(Turn("user", "maybe I will see what it is" if hedges else "I will see what it is"))
+    return Conversation(f"c{k}", tuple(turns))
+
+
+@pytest.mark.parametrize("effect", [0.0, 0.3])
+def test_what_follows_a_let_down_is_found_where_it_is(effect):
+    rng = np.random.default_rng(4)
+    covered = 0
+    for _ in range(60):
+        corpus = Corpus([_exchange(k, rng, effect) for k in range(60)])
+        low, high = turn_reactions(corpus)["hedging"].interval
+        covered += low <= effect <= high
+    assert covered >= 53
+
+
+def test_a_label_of_the_corpus_takes_the_place_of_the_word_list():
+    rng = np.random.default_rng(4)
+    corpus = Corpus([_exchange(k, rng, 0.3) for k in range(60)])
+    assert turn_reactions(corpus, bad=lambda turn: turn.meta["bad"]) == turn_reactions(corpus)
+    turned = turn_reactions(corpus, bad=lambda turn: not turn.meta["bad"])
+    assert turned["hedging"].value == -turn_reactions(corpus)["hedging"].value
+    assert turn_reactions(corpus, bad=lambda turn: None) == {}

@@ -158,6 +158,25 @@ def verdict(joint: Effect, synergy: Effect) -> str:
     return "additive" if p_joint <= ALPHA and within else "not resolved"
 
 
+def says(found: Effects) -> str:
+    """A verdict in a sentence, with what may be behind it."""
+    joint, synergy = found.joint, found.synergy
+    together = f"all layers together change the gap closed by {joint.value:+.2f}"
+    words = {
+        "additive": f"{together}, and each brings the same beside the others",
+        "multiplicative": f"{together}, more than the sum of what each brings alone ({synergy.value:+.2f})",
+        "not resolved": "at this size the data do not say what the layers are to each other",
+    }
+    if found.verdict != "negative":
+        return words[found.verdict]
+    if joint.value < 0:
+        return f"{together}: they do harm"
+    ceiling = "; part of it may be the ceiling: all layers on reach what real conversations teach"
+    return f"{together}, but they overlap: each brings less beside the others ({synergy.value:+.2f})" + (
+        ceiling if found.full.high >= 1 else ""
+    )
+
+
 def as_measurement(
     found: Effects | str,
     scores: ArmScores,
@@ -216,6 +235,7 @@ def _evidence(
         "joint": found.joint._asdict(),
         "synergy": found.synergy._asdict(),
         "verdict": found.verdict,
+        "says": says(found),
         "rule": RULE,
         "metric": scores.metric,
         "in_domain_minus_baseline": list(found.gap),

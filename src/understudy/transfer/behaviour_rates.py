@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from understudy.conversations import Conversation, Corpus
+from understudy.conversations import Conversation, Corpus, Turn
+from understudy.measures.behaviour_lexicons import partner_pattern
+from understudy.measures.behaviours import user_turn_behaviours, writing
 from understudy.measures.measurement import Estimate
 from understudy.scenarios.topics import terms
 
@@ -58,7 +60,6 @@ def tallies(corpora: Sequence[Corpus]) -> list[Tally]:
     turns after the first. Hedging and complaints (words of dislike or trouble) need a word list. The corpora are read
     as one, so that all are held to the same lists.
 
-    >>> from understudy.conversations import Turn
     >>> said = ("a cheap hotel please", "what is it", "a cheap hotel now please")
     >>> talk = Conversation("a", tuple(Turn("user", text) for text in said))
     >>> found = tallies([Corpus([talk])])[0]
@@ -66,8 +67,6 @@ def tallies(corpora: Sequence[Corpus]) -> list[Tally]:
     ([1.0, 1.0, 0.0, 12.0, 0.0], [3.0, 2.0, 3.0, 3.0, 3.0])
     """
     import polars as pl
-
-    from understudy.measures.behaviours import user_turn_behaviours
 
     talks = [talk for corpus in corpora for talk in corpus]
     whole = Corpus(talks)
@@ -86,7 +85,7 @@ def tallies(corpora: Sequence[Corpus]) -> list[Tally]:
         values[at] = sums[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
     turns = column["turns"]
     left = np.array([talk.ending is None or talk.ending.by == "user" for talk in talks], dtype=float)
-    again = np.array([_repeats(talk) for talk in talks], dtype=float).reshape(n)
+    again = np.array([sum(_repeats(talk)) for talk in talks], dtype=float).reshape(n)
     speaks = turns > 0
     top = np.column_stack([left * speaks, again, column["hedging"], column["words"], column["complaints"]])
     bottom = np.column_stack([turns, np.maximum(turns - 1, 0), turns, turns, turns])
@@ -97,17 +96,18 @@ def tallies(corpora: Sequence[Corpus]) -> list[Tally]:
     ]
 
 
-def _repeats(talk: Conversation) -> int:
+def _repeats(talk: Conversation) -> list[bool]:
+    """Of each user turn: whether it says again what this user has said."""
     earlier: list[set[str]] = []
-    found = 0
+    found = []
     for turn in talk.turns:
         if turn.role != "user":
             continue
         words = set(terms(turn.text.lower()))
-        if len(words) < _FEWEST_WORDS:
-            continue
-        found += any(len(words & other) >= _ALIKE * len(words | other) for other in earlier)
-        earlier.append(words)
+        telling = len(words) >= _FEWEST_WORDS
+        found.append(telling and any(len(words & other) >= _ALIKE * len(words | other) for other in earlier))
+        if telling:
+            earlier.append(words)
     return found
 
 
@@ -163,19 +163,66 @@ def human_reactions(good: Corpus, bad: Corpus) -> dict[str, Estimate]:
     }
 
 
+def turn_reactions(corpus: Corpus, *, bad: Callable[[Turn], bool | None] | None = None) -> dict[str, Estimate]:
+    """What do users do right after a partner turn that lets them down, beyond what they do after any other?
+
+    The difference of the rates over user turns that directly follow a partner turn, with an interval over units; a
+    conversation with both kinds is paired with itself. `leaving` is here the share of turns that are the user's
+    last. `bad` says of a partner turn whether it was bad (None: unknown, left out), where the corpus carries a label;
+    otherwise a turn lets down that fails (a word list) or repeats an earlier one. The same on real and on simulated
+    conversations. Observed: what comes late in a conversation is not told from what the partner did.
+
+    >>> say = ("a cheap hotel", "which area?", "north", "which area?", "north, I said, this is useless", "ok.", "bye")
+    >>> turns = tuple(Turn("assistant" if k % 2 else "user", text) for k, text in enumerate(say))
+    >>> talks = [Conversation(str(k), turns) for k in range(12)]
+    >>> turn_reactions(Corpus(talks))["complaints"].value
+    1.0
+    """
+    frame = user_turn_behaviours(corpus)
+    talk, position = frame["conversation"].to_numpy().astype(np.int64), frame["position"].to_numpy().astype(np.int64)
+    begin = np.concatenate([[0], np.cumsum([len(c.turns) for c in corpus])]).astype(np.int64)
+    flat = [turn for c in corpus for turn in c.turns]
+    before = np.maximum(begin[talk] + position - 1, 0)
+    told = np.array([flat[k].role == "assistant" for k in before.tolist()], dtype=bool) & (position > 0)
+    down = _let_down(corpus).astype(float)
+    if bad is not None:
+        marks = [bad(turn) if turn.role == "assistant" else None for turn in flat]
+        down = np.array([np.nan if mark is None else float(mark) for mark in marks])
+    kind = np.where(told, down[before], np.nan)
+    last = np.append(talk[1:] != talk[:-1], True) if len(talk) else np.zeros(0, dtype=bool)
+    columns = [
+        last.astype(float),
+        np.array([again for c in corpus for again in _repeats(c)], dtype=float),
+        (frame["hedges"] > 0).cast(float).fill_null(np.nan).to_numpy(),
+        frame["n_words"].cast(float).to_numpy(),
+        (frame["negative"] > 0).cast(float).fill_null(np.nan).to_numpy(),
+    ]
+    top, units = np.column_stack(columns), corpus.unit_ids[talk]
+    sides = []
+    for weight, rows in ((-1.0, np.flatnonzero(kind == 0)), (1.0, np.flatnonzero(kind == 1))):
+        sides.append((weight, Tally(top[rows], np.ones_like(top[rows]), units[rows])))
+    found = {name: weighed(sides, name) for name in BEHAVIOURS}
+    note = f"after {int((kind == 1).sum())} partner turns that let down minus {int((kind == 0).sum())} others"
+    return {
+        name: Estimate(round(r.value, 6), (r.low, r.high), note) for name, r in found.items() if not isinstance(r, str)
+    }
+
+
 def let_downs(corpus: Corpus) -> float | None:
     """The share of partner turns that fail (a word list) or repeat one of its own: the dose that its users got.
 
     None where no partner speaks. Where the users' language has no word list, repeats alone.
     """
-    import polars as pl
+    partner = ~corpus.turns["is_user"].to_numpy()
+    return round(float(_let_down(corpus)[partner].mean()), 4) if partner.any() else None
 
-    from understudy.measures.behaviour_lexicons import partner_pattern
-    from understudy.measures.behaviours import writing
+
+def _let_down(corpus: Corpus) -> npt.NDArray[np.bool_]:
+    """Of each turn: whether it is a partner's that fails or repeats one of its own."""
+    import polars as pl
 
     low = pl.col("text").str.to_lowercase().str.replace_all("’", "'")
     body = partner_pattern(writing(corpus).language, "trouble")
     fails = pl.lit(value=False) if body is None else low.str.contains(body)
-    again = pl.int_range(pl.len()).over("conversation", low.str.replace_all(r"\W+", "")) > 0
-    frame = corpus.turns.filter(~pl.col("is_user")).select(down=fails | again)
-    return round(float(frame["down"].cast(pl.Float64).to_numpy().mean()), 4) if len(frame) else None
+    again = pl.int_range(pl.len()).over("conversation", "is_user", low.str.replace_all(r"\W+", "")) > 0
+    return np.asarray(corpus.turns.select(down=~pl.col("is_user") & (fails | again))["down"].to_numpy(), dtype=bool)
