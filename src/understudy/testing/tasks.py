@@ -21,7 +21,7 @@ _WANTS = {
     "horror": ("something that scares me", "a frightening film", "a dark one, with a ghost in it"),
     "western": ("something with horses", "a film with cowboys", "a dusty one, with a sheriff"),
 }
-_TITLES = ("Night", "Road", "House", "River", "Stone")
+_TITLES = {"comedy": ("Two Left Shoes", "Cake"), "horror": ("The Cellar", "Fog"), "western": ("Dry Creek", "Spurs")}
 _LIKED = (("no, not that one", 1), ("it may do", 3), ("lovely, thank you", 5))
 _ASIDES = ("for tonight", "with a friend", "if you have one", "please", "", "for the two of us")
 
@@ -44,7 +44,7 @@ def _talk(user: int, session: int, seed: int) -> Conversation:
         return bank[int(rng.integers(len(bank)))]
 
     genre = one(tuple(_WANTS))
-    title = f"{one(_TITLES)} of {genre.capitalize()} {int(rng.integers(1, 4))}"
+    title = f"{one(_TITLES[genre])} {int(rng.integers(1, 8))}"
     words, rating = one(_LIKED)
     wish = f"{one(_WANTS[genre])} {one(_ASIDES)}".strip()
     turns = (

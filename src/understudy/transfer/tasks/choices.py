@@ -16,7 +16,7 @@ from understudy.transfer.tasks.texts import TextBank, Vocabulary
 CANDIDATES = 10
 EARLIER = 4  # turns of the context before the last one
 DRAWN = 60  # turns of like length and topic among which the near ones are looked for
-ELSEWHERE = 30  # turns from anywhere, for where there are too few of those
+ELSEWHERE = 60  # turns from anywhere, for where there are too few of those
 NEAR = 5  # of the nine wrong ones: the nearest in meaning among the drawn; the others are the first of the drawn
 REACH = 300  # how far in the order of length the drawn may lie
 DIMENSIONS = 32
@@ -160,8 +160,9 @@ def _wrong_candidates(
     turn = pool[asked]
     usable = (said.unit[drawn] != said.unit[turn][:, None]) & (said.plain[drawn] != said.plain[turn][:, None])
     usable &= _first_of_its_kind(said.plain[drawn])
-    like = _likeness(bank, said, turn, drawn)
     nearby = np.arange(drawn.shape[1]) < near.shape[1]
+    like = np.zeros(drawn.shape)
+    like[:, nearby] = _likeness(bank, said, turn, near)
     # Nearest first among the drawn, then drawn ones in any order, then those from elsewhere.
     rank = np.where(usable & nearby, like, -3.0)
     best = np.argsort(-rank, axis=1, kind="stable")[:, :NEAR]
@@ -182,7 +183,7 @@ def _drawn_nearby(said: _Said, pool: Ints, asked: Ints, rng: np.random.Generator
     topic = said.topic[pool][order]
     start, end = np.searchsorted(topic, topic, "left"), np.searchsorted(topic, topic, "right")
     here = position[asked]
-    reach = min(REACH, max(len(pool) // 20, CANDIDATES))
+    reach = min(REACH, max(len(pool) // 20, 2 * CANDIDATES))
     low = np.maximum(start[here], here - reach)
     high = np.minimum(end[here], here + reach + 1)
     drawn = low[:, None] + (rng.random((len(asked), DRAWN)) * (high - low)[:, None]).astype(np.int64)
