@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from bench.corpora import load, markdown
-from understudy.conversations import Conversation, split_corpus
+from understudy.conversations import Conversation, Corpus, Turn, split_corpus
 from understudy.measures.measurement import Estimate, Measurement
-from understudy.transfer.behaviour_rates import BEHAVIOURS, human_reactions, let_downs
+from understudy.rollouts.arms import with_arm
+from understudy.rollouts.simulate import simulate
+from understudy.transfer.behaviour_rates import BEHAVIOURS, human_reactions, let_downs, turn_reactions
 from understudy.transfer.counterfactual import judged_on_bad, reactions
-from understudy.users.population import fit_population
+from understudy.users.population import FittedPopulation, fit_population
 
 ARMS = ("bad", "rude", "slow", "hallucinating", "good")
 USERS = 200
@@ -56,6 +58,20 @@ SPLITS: dict[str, tuple[str, str, Callable[[Conversation], bool | None]]] = {
 }
 
 
+def _low_rating(turn: Turn) -> bool | None:
+    told = turn.meta.get("satisfaction")
+    return None if told in (None, "") else _mean(told) <= 2
+
+
+LABELS: dict[str, Callable[[Turn], bool | None]] = {"recllmsim_human_real": _low_rating}
+
+
+def within(corpus: Corpus, people: FittedPopulation, key: str) -> dict[str, Any]:
+    """What follows a bad partner turn: of real users, and of fitted users whose partner is under the bad arm."""
+    met = simulate(people, with_arm(people.partner(), "bad"), n=USERS, seed=SEED).conversations
+    return {"people": turn_reactions(corpus, bad=LABELS.get(key)), "fitted": turn_reactions(Corpus(met))}
+
+
 def one_corpus(job: tuple[Path, str]) -> dict[str, Any]:
     """Reactions to the arms, and to the bad partners of a corpus by users fitted to its good ones."""
     data, key = job
@@ -78,6 +94,7 @@ def one_corpus(job: tuple[Path, str]) -> dict[str, Any]:
         "human_let_downs": [let_downs(held_out), let_downs(bad)],
         "unseen": unseen,
         "arms": arms,
+        "within": within(corpus, people, key),
     }
 
 
@@ -90,12 +107,16 @@ def run(data: Path, out: Path, workers: int = 2) -> str:
             "corpus": row["corpus"],
             "human": {name: [e.value, e.interval] for name, e in row["human"].items()},
             "unseen": {m.name: [m.value, m.interval, m.evidence] for m in row["unseen"]},
+            "within": {
+                side: {name: [e.value, e.interval, e.note] for name, e in found.items()}
+                for side, found in row["within"].items()
+            },
             "arms": {m.name: m.evidence for m in row["arms"] if m.value is not None},
         }
         for row in rows
     ]
     (out / "counterfactual.json").write_text(json.dumps(kept, default=float))
-    return "\n\n".join([_unseen(rows), _arms(rows)])
+    return "\n\n".join([_unseen(rows), turn_table(rows), _arms(rows)])
 
 
 def _unseen(rows: list[dict[str, Any]]) -> str:
@@ -133,6 +154,22 @@ def _unseen(rows: list[dict[str, Any]]) -> str:
     )
 
 
+def turn_table(rows: list[dict[str, Any]]) -> str:
+    """What follows a let-down within a conversation, of people and of fitted users."""
+    body: list[list[object]] = []
+    for row in rows:
+        found = row["within"]
+        for behaviour in BEHAVIOURS:
+            pair = [found[side].get(behaviour) for side in ("people", "fitted")]
+            if any(pair):
+                body.append([row["corpus"], behaviour, *("unscored" if e is None else _estimate(e) for e in pair)])
+    return (
+        "**The turn after a let-down, minus the turn after any other** (people: all conversations, a bad turn is one "
+        "rated 2 or less where turns are rated; fitted users: with their partner under the bad arm)\n\n"
+        + markdown(["users of", "behaviour", "people", "fitted on good"], body)
+    )
+
+
 def _arms(rows: list[dict[str, Any]]) -> str:
     body: list[list[object]] = []
     for row in rows:
@@ -140,7 +177,9 @@ def _arms(rows: list[dict[str, Any]]) -> str:
             if m.value is None:
                 continue
             parts = {p.name.rsplit(".", 1)[1]: p for p in m.parts}
-            cells = [_told(p) + (" *" if (p.adjusted_p or 1) < 0.05 else "") for p in parts.values()]
+            cells = [
+                _told(p) + (" *" if p.adjusted_p is not None and p.adjusted_p < 0.05 else "") for p in parts.values()
+            ]
             body.append([row["corpus"], m.name.rsplit(".", 1)[1], *cells])
     return (
         "**Slope of reaction to an arm at full strength** (\\* told from 0 at a false discovery rate of 5 %)\n\n"
