@@ -53,7 +53,7 @@ def rank_agreement(
     It inverts tests over a family of worlds: the spread of true scores on each side is the observed one less the
     sampling noise, their correlation r runs from -1 to 1, the noise is normal with the covariance of the means by
     user (users who meet several systems make errors go together). Kept is every expectation that the value is not
-    in the outer 2.5 % of. Coverage on worlds of known truth: 92-98 % for 4 to 12 systems and 20 to 60 users
+    in the outer 2.5 % of. Coverage on worlds of known truth: 92-99 % for 4 to 12 systems and 20 to 60 users
     (docs/results/ranking.md); resampling the users themselves covers less, since it adds the noise a second time.
 
     >>> rng = np.random.default_rng(0)
