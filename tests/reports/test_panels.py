@@ -90,6 +90,20 @@ def test_a_system_keeps_its_numbers_through_the_order_and_a_tie_is_marked() -> N
     assert "a system with a very long name indeed" in slopes
 
 
+@pytest.mark.parametrize(
+    ("provenance", "shown"),
+    [
+        ({"real": "logs/people.csv", "simulated": {"one": "a.csv", "two": "b.csv"}}, ("people.csv", "one, two")),
+        ({"real": "people.jsonl", "synthetic": ["x/a.jsonl", "b.jsonl"]}, ("people.jsonl", "a.jsonl, b.jsonl")),
+        ({"real": 3, "synthetic": None}, ("unnamed", "unnamed")),
+    ],
+)
+def test_a_page_without_cards_names_its_files(provenance: dict[str, object], shown: tuple[str, str]) -> None:
+    text = render_html(make_report(ranking(), provenance=provenance))
+    checked(text)
+    assert re.findall(r'class="source" dir="auto">(.*?)</p>', text) == list(shown)
+
+
 def test_faint_is_what_was_not_shown() -> None:
     own = section(page(ablation()), "transfer-ablation-genre")
     quiet = re.findall(r'row strips quiet">.*?<b dir="auto">(.*?)</b>', own, re.S)

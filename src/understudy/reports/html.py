@@ -183,11 +183,21 @@ def _sides(report: Report) -> list[Side]:
     sides = []
     for side, noun in (("real", "Real users"), ("synthetic", "Synthetic users")):
         about = corpora.get(side) if isinstance(corpora, Mapping) else None
-        about = about if isinstance(about, Mapping) else {}
+        about = about if isinstance(about, Mapping) else {"source": _named(report.provenance, side)}
         source = str(about.get("source") or "")
         sizes = sizes_of(first.n, side, bool(about.get("users_known", True))) if first is not None else []
         sides.append(Side(side, noun, PurePath(source).name or source or "unnamed", sizes))
     return sides
+
+
+def _named(provenance: Mapping[str, Any], side: str) -> str:
+    """The files of a run that has no card of its corpora: one path, several, or names with their paths."""
+    given = provenance.get(side, provenance.get("simulated") if side == "synthetic" else None)
+    if isinstance(given, Mapping):
+        return ", ".join(map(str, given))
+    if isinstance(given, (list, tuple)):
+        return ", ".join(PurePath(str(path)).name for path in given)
+    return given if isinstance(given, str) else ""
 
 
 def _shelves(examples: Sequence[Example]) -> list[Shelf]:

@@ -313,4 +313,5 @@ def sizes_of(n: Mapping[str, Counts], side: str, users_known: bool) -> list[tupl
     if counts is None:
         return []
     users = [(f"{counts.users:,}", "users")] if users_known else []
-    return [(f"{counts.conversations:,}", "conversations"), *users, (f"{counts.turns:,}", "turns")]
+    turns = [(f"{counts.turns:,}", "turns")] if counts.turns else []
+    return [(f"{counts.conversations:,}", "conversations"), *users, *turns]
