@@ -13,6 +13,7 @@ from understudy.transfer.tasks.texts import Sparse, Texts, Vocabulary
 
 STRENGTH = 10.0  # inverse regularisation: the larger, the more a single word may say
 ITERATIONS = 20
+WEIGHTS = 1_000_000  # a field; with hundreds of classes the rarest words are left out, so that a fit stays seconds
 COMMON = 2  # a column has to be in this many training examples, where there are enough of them
 
 
@@ -66,7 +67,7 @@ def prior_model(labels: Sequence[Labels]) -> LinearTextModel:
 def fit_linear(inputs: Any, labels: Sequence[Labels], *, strength: float = STRENGTH) -> LinearTextModel:
     """TF-IDF of words and word pairs (`Vocabulary`) and L2-penalised logistic regression by L-BFGS.
 
-    Deterministic: convex, from the classes' shares and no words, `ITERATIONS` steps. Under a second for thousands of
+    Deterministic: convex, from the classes' shares and no words, `ITERATIONS` steps. A second for thousands of
     examples.
 
     >>> model = fit_linear(["good film", "bad film", "good one", "bad one"], [("+",), ("-",), ("+",), ("-",)])
@@ -77,7 +78,7 @@ def fit_linear(inputs: Any, labels: Sequence[Labels], *, strength: float = STREN
     column = Texts.from_inputs(inputs)
     words, blocks = [], []
     for counts in column.counts():
-        vocabulary = Vocabulary(counts, fewest=COMMON if len(column) >= 50 else 1)
+        vocabulary = Vocabulary(counts, fewest=COMMON if len(column) >= 50 else 1, most=WEIGHTS // max(len(classes), 1))
         words.append(vocabulary)
         blocks.append(vocabulary.weigh(counts))
     if len(classes) < 2 or not any(len(vocabulary.kept) for vocabulary in words):

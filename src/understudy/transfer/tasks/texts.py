@@ -111,12 +111,13 @@ class _Joined(TextBank):
 class Vocabulary:
     """The columns that a training set uses, weighted (1 + log tf) · idf with unit rows.
 
-    Columns seen in fewer than `fewest` training examples are left out.
+    Columns seen in fewer than `fewest` training examples are left out, and so are the rarest beyond `most`.
     """
 
-    def __init__(self, counts: Sparse, *, fewest: int) -> None:
+    def __init__(self, counts: Sparse, *, fewest: int, most: int = BUCKETS) -> None:
         seen = np.bincount(counts.indices, minlength=BUCKETS)
-        self.kept: Ints = np.flatnonzero(seen >= fewest)
+        kept = np.flatnonzero(seen >= fewest)
+        self.kept: Ints = np.sort(kept[np.argsort(-seen[kept], kind="stable")[:most]])
         self.idf: Floats = np.log((1.0 + counts.shape[0]) / (1.0 + seen[self.kept])) + 1.0
         self._column = np.full(BUCKETS, -1, dtype=np.int64)
         self._column[self.kept] = np.arange(len(self.kept))
