@@ -116,6 +116,6 @@ def judges_for(families: Sequence[str]) -> tuple[Judge, ...]:
     >>> [judge.name for judge in judges_for(FIT_BY_DEFAULT)]
     ['vocabulary', 'words', 'coverage', 'uptake']
     >>> [judge.name for judge in judges_for(["words"])]
-    ['uptake', 'acts']
+    ['uptake', 'acts', 'messiness']
     """
     return tuple(judge for judge in JUDGES if not judge.barred_by & set(families))
