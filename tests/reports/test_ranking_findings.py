@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from tests.reports.constructed import scored, spec
 from tests.reports.constructed_transfer import ranking, reactions
 from understudy.measures.measurement import Estimate, Measurement, flatten
 from understudy.reports.ranking_findings import agreement_sentence, descriptive, powered_sentence
@@ -85,6 +86,20 @@ def test_what_leaving_out_spoiled_episodes_changes_is_told(best: str, says: str)
     verdict = rank(msgspec.structs.replace(tau, evidence={**tau.evidence, "spoiled": spoiled}))
     told = f"Without the 4.1 % of episodes that the simulator spoiled, the order agrees at 0.66; {says}."
     assert told in verdict.findings
+
+
+@pytest.mark.parametrize(
+    ("flipped", "says"),
+    [
+        ([], "no pair of systems is surely ordered otherwise by one than by another."),
+        ([["one", "two", "a", "b"]], "1 pair of systems is surely ordered otherwise by one than by another."),
+        ([["one", "two", "a", "b"]] * 2, "2 pairs of systems are surely ordered otherwise by one than by another."),
+    ],
+)
+def test_swapping_the_simulator(flipped: list[list[str]], says: str) -> None:
+    declared = spec("ranking.stability", "?", "tau", -1.0, 1.0, question="rank")
+    verdict = rank(ranking()[0], scored(declared, 0.7, 0.1, None, evidence={"flipped": flipped}))
+    assert f"Swapping the simulator: the two that agree least agree at 0.70 (0.60 to 0.80); {says}" in verdict.findings
 
 
 def test_reactions_alone_answer_in_their_own_words() -> None:

@@ -129,7 +129,10 @@ def stability_sentence(m: Measurement) -> str:
     least = f"Swapping the simulator: the two that agree least agree at {number(m.value, 2)}{reach}"
     flipped = m.evidence.get("flipped")
     pairs = len(flipped) if isinstance(flipped, (list, tuple)) else 0
-    return f"{least}; {pairs} pair{'' if pairs == 1 else 's'} of systems they order differently, each surely."
+    surely = (
+        f"{pairs or 'no'} pair{'s' * (pairs > 1)} of systems {'are' if pairs > 1 else 'is'} surely ordered otherwise"
+    )
+    return f"{least}; {surely} by one than by another."
 
 
 def _worth(powered: Sequence[Measurement]) -> tuple[str, ...]:
