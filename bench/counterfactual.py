@@ -150,7 +150,9 @@ def _unseen(rows: list[dict[str, Any]]) -> str:
     )
     return (
         f"**Fitted on good partners, judged on bad ones** ({USERS} users each)\n\n{markdown(header, body)}\n\n"
-        f"Share of partner turns that fail or repeat, good and bad: {doses}."
+        f"Share of partner turns that fail or repeat, good and bad: {doses}. "
+        "What people did is observed: raters, users or the plan of the collection said which partners were bad, and an "
+        "unhappy path of STAR was written into the user's instructions, so that longer conversations belong to it."
     )
 
 
