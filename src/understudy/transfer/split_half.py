@@ -54,7 +54,8 @@ def human_ceiling(
     None below twenty users, or where most halves lack a system or are all tied.
 
     Differences from the usual step-up (Spearman & Brown 1910): it acts on the scores, not on the rank correlation,
-    which saturates. Truth by brute force and coverage: docs/results/ranking.md.
+    which saturates. Low by .05-.07 where each user met one system only (halves are then uneven). Truth by brute
+    force and coverage: docs/results/ranking.md.
 
     >>> rng = np.random.default_rng(0)
     >>> people = np.linspace(0, 1, 8) + rng.normal(size=(60, 8))
