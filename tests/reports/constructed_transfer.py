@@ -172,8 +172,10 @@ def mixture() -> Measurement:
         "weights": {"prompted.jsonl": 0.55, "fitted.jsonl": 0.4, "structured.jsonl": 0.05},
         "families_used": ["length", "punctuation"],
         "families_held_out": ["words", "acts"],
+        "judge": "words",
+        "better": True,
     }
-    parts = tuple(scored(s, v, 0.01, 0.01, name=f"{s.name}.{n}", n=N) for n, v in (("words", -0.03), ("acts", -0.012)))
+    parts = tuple(scored(s, v, 0.01, 0.01, name=f"{s.name}.{n}", n=N) for n, v in (("words", -0.03), ("acts", 0.02)))
     return scored(s, -0.03, 0.012, 0.01, n=N, evidence=evidence, parts=parts)
 
 

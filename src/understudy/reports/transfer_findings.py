@@ -9,7 +9,7 @@ from understudy.measures.measurement import Measurement
 from understudy.reports.evidence import is_number
 from understudy.reports.findings import listed, plain_finding
 from understudy.reports.panels import family
-from understudy.reports.wording import evidence_number, headlines_of, interval, number, percent, words
+from understudy.reports.wording import evidence_number, headlines_of, interval, number, parts_of, percent, words
 
 GAP, FALSE, ABLATION, REACTION, MIXTURE = (
     f"transfer.{name}" for name in ("gap_closed", "false_progress", "ablation", "reaction", "mixture")
@@ -39,7 +39,7 @@ def trained_well(own: Sequence[Measurement]) -> tuple[str, bool, tuple[str, ...]
     gaps = family(heads, GAP)
     judged = [m for m in gaps if not flags_of(m)]
     rest = [m for m in heads if m not in gaps and m not in alarms]
-    findings = [*(gap_sentence(m) for m in gaps if len(gaps) > 1 or flags_of(m)), *map(sentence, rest)]
+    findings = [*(gap_sentence(m) for m in gaps if len(gaps) > 1 or flags_of(m)), *(_of(m, own) for m in rest)]
     if alarms:
         lead = alarm_sentence(alarms)
         return lead, True, (*_lead(judged, gaps), *findings)
@@ -188,18 +188,27 @@ def reaction_sentence(m: Measurement) -> str:
     return f"Reaction to a worse partner, {task_of(m)}: slope {own}, people {people}{apart}."
 
 
-def mixture_sentence(m: Measurement) -> str:
-    """Whether mixing helped, on families that did not choose the mix."""
+def mixture_sentence(m: Measurement, parts: Sequence[Measurement] = ()) -> str:
+    """Whether mixing helped, by the family that judges; and how many of the other held-out families agree."""
     bounds = m.interval
-    found = "not shown to be nearer to people than its best member"
+    found = "not shown to be nearer to people than its nearest member"
     if bounds is not None and bounds[1] < 0:
-        found = "nearer to people than its best member"
+        found = f"nearer to people than {'every' if m.evidence.get('better') is True else 'its nearest'} member"
     elif bounds is not None and bounds[0] > 0:
-        found = "further from people than its best member"
-    held = m.evidence.get("families_held_out")
-    judged = f", judged on {listed([words(str(h)) for h in held])}" if isinstance(held, (list, tuple)) and held else ""
+        found = "further from people than its nearest member"
+    judge = m.evidence.get("judge")
+    by = f"By {words(judge)}, which it was not fitted on, the" if isinstance(judge, str) else "The"
     reach = "" if bounds is None else f" ({interval(bounds, 3)})"
-    return f"The mixture is {found}{judged}: {number(m.value, 3, signed=True)}{reach}."
+    told = f"{by} mixture is {found}: {number(m.value, 3, signed=True)}{reach}."
+    known = [p.interval for p in parts if p.interval is not None]
+    if len(known) < 2:
+        return told
+    nearer, further = sum(high < 0 for _, high in known), sum(low > 0 for low, _ in known)
+    return f"{told} Of {len(known)} held-out families it is shown nearer by {nearer} and further by {further}."
+
+
+def _of(m: Measurement, own: Sequence[Measurement]) -> str:
+    return mixture_sentence(m, parts_of(m, own)) if m.name == MIXTURE else sentence(m)
 
 
 def sentence(m: Measurement) -> str:

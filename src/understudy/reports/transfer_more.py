@@ -20,7 +20,7 @@ from understudy.reports.panels import (
     line_table,
     series_in,
 )
-from understudy.reports.transfer_findings import sentence, task_of
+from understudy.reports.transfer_findings import mixture_sentence, sentence, task_of
 from understudy.reports.wording import decimals_of, interval, number, p_text, words
 
 READABLE = (-0.5, 1.5)
@@ -186,11 +186,21 @@ def mixture_panel(m: Measurement, parts: Sequence[Measurement]) -> Panel:
         entries = []
         for p in scored:
             assert p.value is not None
-            texts = (number(p.value, 3), interval(p.interval, 3), p_text(p_of(p)))
-            entries.append(
-                Entry(words(p.name.removeprefix(f"{m.name}.")), (Mark("synthetic", p.value, p.interval),), texts)
-            )
-        figure = lanes_of(entries, ("value", "95 % interval", "adjusted p"), axis=axis_for(entries, always=(0.0,)))
+            texts = (number(p.value, 3, signed=True), interval(p.interval, 3), "")
+            open_ = p.interval is None or p.interval[0] <= 0 <= p.interval[1]
+            nearest = p.evidence.get("nearest_member")
+            hint = f"nearest member: {nearest}" if isinstance(nearest, str) else ""
+            label = words(p.name.removeprefix(f"{m.name}."))
+            entries.append(Entry(label, (Mark("synthetic", p.value, p.interval),), texts, hint, quiet=open_))
+        figure = lanes_of(
+            entries,
+            ("difference", "95 % interval", ""),
+            axis=axis_for(entries, always=(0.0,)),
+            rules=((0.0, "as near as the nearest member"),),
+            key=(
+                ("synthetic", "the mix less its nearest member, with 95 % interval; to the left is nearer to people"),
+            ),
+        )
         figures.append(Figure("On what was not fitted", lanes_table("held-out families", figure), figure))
     used = m.evidence.get("families_used")
     barred = (
@@ -202,7 +212,7 @@ def mixture_panel(m: Measurement, parts: Sequence[Measurement]) -> Panel:
         anchor=anchor_of(m.name),
         title="Mixture",
         asks=m.spec.asks,
-        reading=sentence(m),
+        reading=mixture_sentence(m, parts),
         figures=tuple(figures),
         asides=(barred,) if barred else (),
         tables=tuple(tables_in(m.evidence, leave_out=("weights",))),
