@@ -74,7 +74,7 @@ def _on_corpus(data: Path, out: Path, name: str, big_five: str) -> str:
             "topics": {"source": "reference", "most": 6, "subtopics": 4},
             "contexts": CONTEXTS,
             "personas": {"big_five": {"fit": big_five}} if big_five else {},
-            "realisation": {"enforce": ["duration"], "attempts": 4},
+            "realisation": {"enforce": ["duration"], "attempts": 8},
         }
     )
     started = time.perf_counter()

@@ -193,3 +193,29 @@ def test_the_account_is_plain_and_the_same_again() -> None:
 
 def test_words_of_the_helper_differ() -> None:
     assert words(1, 12) != words(2, 12)
+
+
+def test_attempts_that_are_left_go_to_features_that_are_too_rare() -> None:
+    plan = plan_of(
+        60,
+        contexts={"fillers": {"none": 2, "some": 0, "many": 1}},
+        calibration={"candidates": 2, "rates": {"fillers": 0.02}},
+        realisation={"attempts": 6},
+    )
+    prepared = ready(plan)
+    asked = {s.index for s in prepared.scenarios if s.context.fillers == "many"}
+
+    def how(task):
+        late = task.attempt >= 3 and task.scenario.index in asked
+        plain = "I think that this is what we would like to have for the two of us"
+        return talk(task.scenario.index * 10 + task.attempt, said=f"um, uh, {plain}" if late else plain)
+
+    player = Player(how)
+    made = generate(prepared, player)
+    rounds = [{task.scenario.index for task in tasks} for tasks in player.rounds]
+    assert [len(tasks) for tasks in rounds[:2]] == [60, 60]
+    assert rounds[2] == rounds[3] == asked, "nobody else is asked again, and nobody of these too seldom"
+    assert len(rounds) == 4, "then none of them lacks it"
+    (rate,) = made.rates
+    assert rate.met
+    assert made.accounts.balanced

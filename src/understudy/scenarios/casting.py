@@ -78,8 +78,11 @@ class Casting:
         for name in READABLE:
             wanted = list(BY_NAME[name].base).index(getattr(scenario.context, name))
             levels = self._levels[name]
+            weight = self._weight[name]
+            if wanted and BY_NAME[name].zero_means_none:
+                weight *= 1 + attempt  # Sessions with something rare are few: topic and length would outvote it.
             # A level apart costs less than two.
-            score -= self._weight[name] * np.where(levels == UNREAD, 0.0, np.abs(levels - wanted) ** 0.5)
+            score -= weight * np.where(levels == UNREAD, 0.0, np.abs(levels - wanted) ** 0.5)
         same = self._topic == scenario.topic
         score += _TOPIC * same + _SUBTOPIC * (same & (self._subtopic == scenario.subtopic))
         score += _WORDS * self._words.to(f"{scenario.topic} {scenario.subtopic} {scenario.goal}")

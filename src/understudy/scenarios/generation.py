@@ -15,6 +15,7 @@ from understudy.scenarios.guards import exemplar_guard, twins
 from understudy.scenarios.preparation import Prepared, attempts_of
 from understudy.scenarios.readings import UNREAD, Readings, read_conversations
 from understudy.scenarios.realisation import Realisation, mismatches, realised
+from understudy.scenarios.rendering import COUNTED
 from understudy.scenarios.scenario import Scenario
 from understudy.users.copy_guard import CopyGuard
 
@@ -139,12 +140,38 @@ class _Pool:
 
         return [sorted(rows, key=misses) for rows in self.passing.values()]
 
+    def choice(self, candidates: Sequence[Sequence[int]]) -> Choice:
+        """The candidates that bring the rates of the set nearest to the targets."""
+        return choose(
+            self.readings,
+            candidates,
+            self.prepared.targets,
+            most_dropped=self.prepared.plan.calibration.most_dropped,
+            seed=self.prepared.seed,
+        )
+
+    def wanting(self) -> set[int]:
+        """The scenarios that asked for a feature of which the set has too little, and have no candidate with it."""
+        rates = self.choice(self.ranked()).rates
+        rare = [r.name for r in rates if r.name in COUNTED and not r.met and r.after < r.target]
+        levels = self.levels()
+        found = set()
+        for scenario in self.prepared.scenarios:
+            rows = self.passing[scenario.index]
+            asked = [name for name in rare if getattr(scenario.context, name) != next(iter(BY_NAME[name].base))]
+            if rows and any((levels[name][rows] == 0).any() and not (levels[name][rows] > 0).any() for name in asked):
+                found.add(scenario.index)
+        return found
+
 
 def generate(prepared: Prepared, play: Play, *, on_round: OnRound | None = None) -> Generated:
     """Carry out a prepared plan. `play` lets the tasks of a round happen and returns them in the same order.
 
     In each round every scenario that still lacks good candidates gets one attempt; a conversation is good where no
-    guard objects and everything enforced came out. Of the candidates, those are kept that bring the set's rates to
+    guard objects and everything enforced came out. Rounds that are left go to scenarios without one, and to those
+    that asked for a feature (fillers, say) which none of their candidates shows, as long as the set has too little of
+    it: what is rare among real users is rarer still among candidates, and a choice can only take what was said. Of
+    the candidates, those are kept that bring the set's rates to
     the target; near-duplicates of an earlier one go. A round ends before the next begins, so the result does not
     depend on what runs at the same time.
     """
@@ -153,22 +180,16 @@ def generate(prepared: Prepared, play: Play, *, on_round: OnRound | None = None)
     able = [s for s in prepared.scenarios if s.topic not in prepared.layers.failed]
     for attempt in range(most):
         tasks = [Task(s, attempt) for s in able if len(pool.passing[s.index]) < wanted]
-        if attempt >= wanted:  # further attempts are for scenarios that have none
-            tasks = [task for task in tasks if not pool.passing[task.scenario.index]]
+        if attempt >= wanted:
+            wanting = pool.wanting()
+            tasks = [Task(s, attempt) for s in able if not pool.passing[s.index] or s.index in wanting]
         if not tasks:
             break
         if on_round is not None:
             on_round(attempt, len(tasks), len(able))
         pool.add(tasks, play(tasks))
     candidates = pool.ranked()
-    choice = choose(
-        pool.readings,
-        candidates,
-        prepared.targets,
-        most_dropped=prepared.plan.calibration.most_dropped,
-        seed=prepared.seed,
-    )
-    return _settled(pool, candidates, choice)
+    return _settled(pool, candidates, pool.choice(candidates))
 
 
 def _settled(pool: _Pool, candidates: Sequence[Sequence[int]], choice: Choice) -> Generated:
