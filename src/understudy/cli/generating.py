@@ -19,6 +19,7 @@ from understudy.models.reasoning import REASONING, Noted
 from understudy.rollouts.faults import Fault, from_exception
 from understudy.rollouts.journal import Journal, UnitLog
 from understudy.rollouts.loop import Rollout, roll_out
+from understudy.rollouts.run import rare_collections
 from understudy.scenarios.generation import Played, Task
 from understudy.scenarios.plan import Plan
 from understudy.scenarios.preparation import Prepared, attempt_seed, topics_to_name
@@ -201,7 +202,8 @@ class Run:
                     group.create_task(work())
 
         try:
-            self._runner.run(everyone())
+            with rare_collections():
+                self._runner.run(everyone())
         except BaseExceptionGroup as failures:
             raise _first(failures) from failures
         finally:
