@@ -155,7 +155,7 @@ class TestOpening:
         for uri, why, fix in (
             (str(tmp_path / "user"), "did you mean", "understudy fit"),
             (str(tmp_path / "real.jsonl"), "is a file", "understudy fit"),
-            ("prompted:plan.toml", "language model", "fit"),
+            ("prompted:plan.toml", "speaks for them", "--model"),
             ("structured:", "nothing but its goal", "GOALS"),
         ):
             with pytest.raises(UsageError) as told:

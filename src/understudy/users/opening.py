@@ -34,10 +34,10 @@ def open_users(users: str | os.PathLike[str]) -> SimulatedUsers:
     GOALS is a JSON file (a list of goals) or JSONL file (a goal a line) of `{"topic": ..., "entities": [[type,
     value], ...], "text": ...}`, or any corpus file to read goals off. Raises `UsageError` where it is neither.
 
-    >>> open_users("structurd:goals.json")
+    >>> open_users("structurd:goals.json")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     understudy.errors.UsageError: 'structurd:goals.json' names no simulated users
-      why: users are a folder made by `understudy fit`, structured:GOALS, or prompted:PLAN.toml; did you mean 'structured:'?
+      why: users are a folder made by `understudy fit`, ...; did you mean 'structured:'?
       fix: run `understudy fit REAL --out users/`, then give users/
     """
     text = os.fspath(users)
