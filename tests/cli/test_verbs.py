@@ -15,7 +15,7 @@ from understudy.cli.summary import show_report
 from understudy.measures.measurement import Counts, Measurement, MeasureSpec
 from understudy.reports.report import make_report
 
-VERBS = {"demo", "split", "fit", "simulate", "generate", "audit", "transfer", "plan", "doctor"}
+VERBS = {"demo", "split", "fit", "simulate", "generate", "audit", "transfer", "rank", "mix", "plan", "doctor"}
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,10 @@ app = typer.Typer(
 )
 
 # Where a verb's own first line is too long for the list of verbs on a terminal of 80 columns.
-IN_SHORT = {"generate": "Generate conversations by a plan: topics, personas, contexts."}
+IN_SHORT = {
+    "generate": "Generate conversations by a plan: topics, personas, contexts.",
+    "transfer": "Train on synthetic users, test on real ones.",
+}
 VERBS = (
     demo.demo, split.split, fit.fit, simulate.simulate, generate.generate, audit.audit, transfer.transfer, rank.rank,
     mix.mix, plan.plan, doctor.doctor,
