@@ -1,0 +1,1 @@
+"""What synthetic conversations give away about the people they were learned from."""
