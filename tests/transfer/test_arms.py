@@ -117,3 +117,72 @@ def test_quotas_add_up(size: int) -> None:
     out = scaled(quotas, size)
     assert out.sum() == min(size, 100)
     assert (out <= quotas).all()
+
+
+def _copied(source, times: int):
+    from msgspec.structs import replace
+
+    from understudy.conversations import Corpus
+
+    return Corpus(
+        [replace(talk, id=f"{talk.id}-{k}", user_id=f"{talk.user_id}-{k}") for k in range(times) for talk in source]
+    )
+
+
+def test_copies_do_not_make_a_pool_larger() -> None:
+    rng = np.random.default_rng(2)
+    train, test = (corpus(rng, 200, name=name) for name in "th")
+    few = corpus(rng, 20, name="s")
+
+    def width(times: int) -> float:
+        copied = _copied(few, times)
+        scores = run_arms(ToyTask(), train, test, {"other": copied}, seed=0, redraws=20, size=50)
+        assert any("word for word" in note for note in scores.matching.notes) == (times > 1)
+        found = estimate(scores, lambda m: m["other"], rng=np.random.default_rng(0))
+        return found.high - found.low
+
+    once = width(1)
+    assert width(10) > 0.9 * once
+    rows = prepare_arms(ToyTask(), train, test, {"other": _copied(few, 10)}, seed=0, size=50).matching
+    alone = prepare_arms(ToyTask(), train, test, {"other": few}, seed=0, size=50).matching
+    assert alone.share["other"] == pytest.approx(50 / 120, abs=0.05)
+    assert 0.25 < rows.share["other"] < alone.share["other"]
+
+
+def test_one_user_says_nothing_of_others() -> None:
+    from msgspec.structs import replace
+
+    from understudy.conversations import Corpus
+
+    train, test, other = worlds()
+    alone = Corpus([replace(talk, user_id="me") for talk in other])
+    for synthetic, told in ((alone, True), (other, False)):
+        notes = prepare_arms(ToyTask(), train, test, {"other": synthetic}, seed=0).matching.notes
+        assert any("other is by 1 user(s)" in note for note in notes) == told
+
+
+def test_labels_that_only_differ_in_spelling_are_named() -> None:
+    from msgspec.structs import replace
+
+    from understudy.conversations import Corpus
+
+    rng = np.random.default_rng(0)
+    classes = ("ask price", "inform", "bye")
+    train, test, other = (corpus(rng, 60, name=name, classes=classes, share=0.4) for name in "ths")
+
+    def spelt(change):
+        return Corpus(
+            [replace(c, turns=tuple(replace(t, acts=tuple(map(change, t.acts))) for t in c.turns)) for c in other]
+        )
+
+    with pytest.raises(
+        MeasureError, match=r"3 label\(s\) of other only differ in spelling.*'ASK_PRICE' for 'ask price'"
+    ):
+        prepare_arms(ToyTask(), train, test, {"other": spelt(lambda x: x.upper().replace(" ", "_"))}, seed=0)
+    some = prepare_arms(
+        ToyTask(), train, test, {"other": spelt(lambda x: "Price-ask" if x == "ask price" else x)}, seed=0
+    )
+    assert some.matching.labels == ("bye", "inform")
+    assert any("1 label(s) of other only differ" in note for note in some.matching.notes)
+    same = prepare_arms(ToyTask(), train, test, {"other": other}, seed=0).matching.notes
+    assert not any("spelling" in note for note in same)

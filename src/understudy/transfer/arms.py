@@ -10,6 +10,7 @@ import numpy as np
 
 from understudy.conversations import Corpus
 from understudy.errors import MeasureError, UsageError
+from understudy.transfer.checked_task import checked
 from understudy.transfer.matching_arms import Matching, match
 from understudy.transfer.scoring import BASELINE, IN_DOMAIN, Arms, Job, score_jobs
 from understudy.transfer.task import Floats, Ints, Task
@@ -77,6 +78,7 @@ def prepare_arms(
     A synthetic corpus with nothing to learn from has no pool; `matching.missing` says why. Raises `UsageError` where a
     user is in both real parts or an arm takes a reserved name, `MeasureError` where nothing comparable is left.
     """
+    task = checked(task)
     _refuse_leak(real_train, real_test)
     if taken := {BASELINE, IN_DOMAIN} & set(synthetic):
         raise UsageError(
@@ -84,10 +86,24 @@ def prepare_arms(
         )
     corpora = {IN_DOMAIN: real_train, **synthetic}
     pools = {name: task.examples(corpus) for name, corpus in corpora.items()}
+    alike = {name: same_words(corpus) for name, corpus in corpora.items()}
     kept, test, matching = match(
-        pools, task.examples(real_test), labelled=task.labelled, size=size, needs=getattr(task, "needs", "")
+        pools, task.examples(real_test), labelled=task.labelled, alike=alike, size=size, needs=task.needs
     )
     return Arms(task, test, dict(kept), matching, seed)
+
+
+def same_words(corpus: Corpus) -> Ints:
+    """The number of each conversation, the same for those in which the same is said.
+
+    >>> from understudy.conversations import Conversation, Turn
+    >>> hi, bye = (Conversation(text, (Turn("user", text),)) for text in ("hi", "bye"))
+    >>> same_words(Corpus([hi, bye, Conversation("3", (Turn("user", "Hi "),))])).tolist()
+    [0, 1, 0]
+    """
+    number: dict[tuple[str, ...], int] = {}
+    said = (tuple(" ".join(turn.text.lower().split()) for turn in talk.turns) for talk in corpus)
+    return np.array([number.setdefault(words, len(number)) for words in said], dtype=np.int64)
 
 
 def _refuse_leak(train: Corpus, test: Corpus) -> None:

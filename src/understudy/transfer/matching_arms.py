@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ FEWEST_OF_A_LABEL = 5
 LEAST_COVERED = 0.8
 LEAST_OVERLAP = 0.25
 FEWEST_EXAMPLES = 20
+# Below this many users in a pool, and from this share of copies on, the notes say so.
+FEWEST_UNITS = 5
+MANY_COPIES = 0.1
 # A redraw takes half of its pool: what the redraws then differ by tells how much another pool would.
 DRAWN = 0.5
 MOST_DRAWN = 0.8
@@ -83,7 +87,13 @@ def scaled(quotas: Ints, size: int) -> Ints:
 
 
 def match(
-    pools: Mapping[str, Examples], test: Examples, *, labelled: bool, size: int | None = None, needs: str = ""
+    pools: Mapping[str, Examples],
+    test: Examples,
+    *,
+    labelled: bool,
+    alike: Mapping[str, Ints] | None = None,
+    size: int | None = None,
+    needs: str = "",
 ) -> tuple[Mapping[str, Pool], Examples, Matching]:
     """Bring the training pools to one label space, class balance and size; and the test to that label space.
 
@@ -121,7 +131,25 @@ def match(
         for name, c in counts.items()
     }
     arms = {name: Pool(kept[name], strata[name], drawn[name]) for name in kept}
-    matching = _describe(arms, counts, space, common, apart, missing, test, test_kept, size)
+    share = {
+        name: _share(pool, counts[name], _same(pool.examples, (alike or {}).get(name))) for name, pool in arms.items()
+    }
+    lost = 1 - test_kept.size / test.size
+    notes = _notes(arms, space, int(common.sum()), apart, missing, lost, size)
+    notes += [note for name, pool in arms.items() for note in _of_one_pool(name, pool, (alike or {}).get(name))]
+    notes += _spelt_otherwise(pools, test) if labelled else []
+    matching = Matching(
+        labels=space,
+        balance=dict(zip(space, common.tolist(), strict=True)) if space else {},
+        size=int(common.sum()),
+        sizes={name: int(pool.quotas.sum()) for name, pool in arms.items()},
+        pool={name: pool.examples.size for name, pool in arms.items()},
+        share=share,
+        apart=dict(apart),
+        missing=dict(missing),
+        test_kept=1 - lost,
+        notes=tuple(notes),
+    )
     return arms, test_kept, matching
 
 
@@ -145,7 +173,8 @@ def _label_space(pools: Mapping[str, Examples], test: Examples) -> tuple[tuple[s
         if name not in apart:
             space &= taught[name]
     if len(space) < 2:
-        raise _incomparable(f"{len(space)} label(s) are shared by {', '.join([*taught])} and the test: {sorted(space)}")
+        told = [f"{len(space)} label(s) are shared by {', '.join([*taught])} and the test: {sorted(space)}"]
+        raise _incomparable("; ".join([*told, *_spelt_otherwise(pools, test)]))
     return tuple(sorted(space)), apart
 
 
@@ -195,56 +224,89 @@ def _balance(counts: Mapping[str, Ints], apart: Mapping[str, str]) -> tuple[Ints
     return quotas, told
 
 
-def _describe(
+def _notes(
     arms: Mapping[str, Pool],
-    counts: Mapping[str, Ints],
     space: tuple[str, ...],
-    common: Ints,
+    size: int,
     apart: Mapping[str, str],
     missing: Mapping[str, str],
-    test: Examples,
-    kept: Examples,
+    lost: float,
     asked: int | None,
-) -> Matching:
-    size = int(common.sum())
-    share = {name: _share(pool.quotas, counts[name]) for name, pool in arms.items()}
-    alike = "label space, class balance and size" if space else "size"
-    notes = [f"{alike} are the same in all arms: {size:,} examples a training set" if not apart else ""]
-    if apart:
-        notes = [f"{alike} are matched between the other arms: {size:,} examples a training set", *apart.values()]
-    if len(alike) == 4:
-        notes[0] = notes[0].replace(" are ", " is ", 1)
+) -> list[str]:
+    """What was made equal; then what was not."""
+    alike = "label space, class balance and size are" if space else "size is"
+    examples = f"{size:,} examples a training set"
+    notes = [f"{alike} {'matched between the other arms' if apart else 'the same in all arms'}: {examples}"]
+    notes += apart.values()
     for name, pool in arms.items():
         if int(pool.quotas.sum()) < size:
             notes.append(f"{name} has {int(pool.quotas.sum()):,} examples a training set: size is not matched")
     notes += missing.values()
-    lost = 1 - kept.size / test.size
     if lost > 0:
         notes.append(f"{_percent(lost)} of the test examples have no label that the arms share and are left out")
     if asked is not None and asked > size:
         notes.append(f"{asked:,} examples were asked for; {size:,} can be matched")
-    return Matching(
-        labels=space,
-        balance=dict(zip(space, common.tolist(), strict=True)) if space else {},
-        size=size,
-        sizes={name: int(pool.quotas.sum()) for name, pool in arms.items()},
-        pool={name: pool.examples.size for name, pool in arms.items()},
-        share=share,
-        apart=dict(apart),
-        missing=dict(missing),
-        test_kept=kept.size / test.size,
-        notes=tuple(note for note in notes if note),
-    )
+    return notes
+
+
+def _of_one_pool(name: str, pool: Pool, alike: Ints | None) -> list[str]:
+    """What makes a pool say less than its size."""
+    notes = []
+    if (units := len(np.unique(pool.examples.units))) < FEWEST_UNITS:
+        notes.append(f"{name} is by {units} user(s): the interval does not say how much others would change")
+    if alike is not None:
+        rows = np.unique(pool.examples.conversations)
+        if (copies := 1 - len(np.unique(alike[rows])) / len(rows)) >= MANY_COPIES:
+            notes.append(f"{copies:.0%} of the conversations of {name} say word for word what another one says")
+    return notes
+
+
+def _spelt_otherwise(pools: Mapping[str, Examples], test: Examples) -> list[str]:
+    """Labels of an arm that are the real ones but for case, marks or the order of their parts."""
+    first, *others = pools
+    real = set(_label_counts(pools[first])) | set(_label_counts(test))
+    meant = {spelling: label for label in sorted(real) if (spelling := _spelling(label))}
+    notes = []
+    for name in others:
+        own = set(_label_counts(pools[name]))
+        pairs = [(label, meant[_spelling(label)]) for label in sorted(own - real) if _spelling(label) in meant]
+        pairs = [(label, other) for label, other in pairs if other not in own]
+        if pairs:
+            told = ", ".join(f"{label!r} for {other!r}" for label, other in pairs[:3])
+            notes.append(
+                f"{len(pairs)} label(s) of {name} only differ in spelling from real ones ({told}): write them alike"
+            )
+    return notes
+
+
+def _spelling(label: str) -> tuple[str, ...]:
+    return tuple(sorted(re.findall(r"[^\W_]+", label.casefold())))
+
+
+def _same(examples: Examples, alike: Ints | None) -> Ints:
+    """A number for each example, the same for copies: examples at one place of conversations that say the same."""
+    if alike is None:
+        return np.arange(examples.size)
+    _, first, member = np.unique(examples.conversations, return_index=True, return_inverse=True)
+    place = np.arange(examples.size) - first[member]
+    both = np.stack([alike[examples.conversations], place], axis=1)
+    found: Ints = np.unique(both, axis=0, return_inverse=True)[1].reshape(-1)
+    return found
 
 
 def _percent(share: float) -> str:
     return f"{share:.0%}" if share >= 0.01 else "under 1%"
 
 
-def _share(quotas: Ints, counts: Ints) -> float:
-    """The part of its pool that a redraw takes, averaged over what it takes."""
-    part: Floats = quotas / np.maximum(counts, 1)
-    return float((quotas * part).sum() / max(1, int(quotas.sum())))
+def _share(pool: Pool, counts: Ints, same: Ints) -> float:
+    """The part of what its pool holds that one redraw takes, averaged over what it takes; a copy holds nothing new."""
+    part: Floats = pool.quotas / np.maximum(counts, 1)
+    key = same * len(counts) + pool.strata
+    _, at, copies = np.unique(key, return_index=True, return_counts=True)
+    strata = pool.strata[at]
+    taken = np.bincount(strata, 1 - (1 - part[strata]) ** copies, len(counts))
+    part = taken / np.maximum(np.bincount(strata, minlength=len(counts)), 1)
+    return float((pool.quotas * part).sum() / max(1, int(pool.quotas.sum())))
 
 
 def _incomparable(what: str) -> MeasureError:

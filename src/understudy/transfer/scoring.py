@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from understudy.errors import MeasureError
 from understudy.seeds import derive_seed, stream
 from understudy.transfer.matching_arms import Matching, Pool
 from understudy.transfer.task import Examples, Floats, Task
@@ -72,16 +78,45 @@ def score_jobs(arms: Arms, jobs: Sequence[Job], *, workers: int = 1) -> Iterator
         return
     yield arms.run(jobs[0])  # what examples count once is then counted before the workers inherit it
     _HERE.append(arms)
+    before = multiprocessing.active_children()
+    count, context = min(workers, len(jobs) - 1), multiprocessing.get_context("fork")
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_end_with, initargs=(os.getpid(),))
     try:
-        with ProcessPoolExecutor(min(workers, len(jobs) - 1), mp_context=multiprocessing.get_context("fork")) as pool:
-            for scores in pool.map(_work, jobs[1:]):
-                yield np.frombuffer(scores, dtype=np.float64)
+        for trained in [pool.submit(_work, job) for job in jobs[1:]]:
+            yield np.frombuffer(trained.result(), dtype=np.float64)
+    except BaseException as error:
+        # Nobody waits for what is still being trained. (Not cancelled: the pool trips over cancelled jobs when it
+        # finds its processes gone.)
+        for child in multiprocessing.active_children():
+            if child not in before:
+                child.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise MeasureError(
+                "a process that trained was ended from outside",
+                why="most often the memory of the machine was used up",
+                fix="train on fewer examples (size), or in fewer processes",
+            ) from error
+        raise
     finally:
+        pool.shutdown()
         _HERE.clear()
 
 
 # The arms that forked workers inherit.
 _HERE: list[Arms] = []
+
+
+def _end_with(parent: int) -> None:
+    """A worker, waiting or at work, ends with its parent however that ended, and by no word of its own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _work(job: Job) -> bytes:
