@@ -81,12 +81,12 @@ class Spans(NamedTuple):
     start: Ints
 
 
-def spans(them: Said, size: int, *, within: str = "turn") -> Spans:
-    """All spans of `size` words inside one turn, or (`within="talk"`) over one conversation's user turns in a row.
+def spans(them: Said, size: int, *, over: str = "turn") -> Spans:
+    """All spans of `size` words inside one turn, or (`over="talk"`) over one conversation's user turns in a row.
 
     >>> from understudy.conversations import Conversation, Turn
     >>> them = said(Corpus([Conversation("c", (Turn("user", "a b c"), Turn("user", "d")))]))
-    >>> len(spans(them, 2).key), len(spans(them, 2, within="talk").key)
+    >>> len(spans(them, 2).key), len(spans(them, 2, over="talk").key)
     (2, 3)
     """
     count = len(them.code) - size + 1
@@ -95,7 +95,7 @@ def spans(them: Said, size: int, *, within: str = "turn") -> Spans:
     key = np.zeros(count, dtype=np.uint64)
     for k in range(size):
         key += them.code[k : k + count] * np.uint64(pow(_ODD, k, 2**64))
-    group = them.turn if within == "turn" else them.talk[them.turn]
+    group = them.turn if over == "turn" else them.talk[them.turn]
     whole = group[:count] == group[size - 1 :]
     return Spans(key[whole], np.flatnonzero(whole))
 
