@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from understudy.transfer.rank_agreement import differences
+from understudy.transfer.ceiling_law import expected_agreement
 from understudy.transfer.rank_correlation import Correlation, kendall_tau, spearman_rho
 from understudy.transfer.scores import Tally
 
@@ -15,9 +15,6 @@ Floats = npt.NDArray[np.float64]
 Kind = Literal["kendall", "spearman"]
 CORRELATIONS: dict[Kind, Correlation] = {"kendall": kendall_tau, "spearman": spearman_rho}
 FEWEST_UNITS = 20  # ten a half
-DRAWS = 300
-WORLDS = np.linspace(0.0, 2.4, 13)
-FACTORS = np.concatenate([[0.0], np.geomspace(0.05, 4.0, 18)])
 MOST_UNITS = 2000
 SIZES = (5, 10, 20, 40, 80, 160, 320, 640)
 
@@ -44,18 +41,13 @@ def human_ceiling(
 ) -> Ceiling | None:
     """How far would other people agree with these people? The ceiling of any simulator's rank agreement.
 
-    Users are cut into two disjoint halves `splits` times; `half` is the mean rank correlation of the halves.
-    The study has twice as many, and the other side `other` times as much as the real one, so `half` is carried
-    there: scores of systems stand apart in the observed proportions, by a factor that makes halves agree as they
-    were seen to, under normal errors with the covariance of the means by user; at that factor, `value` is what
-    a group as large as the real one and one `other` times as large would reach. The interval holds every factor
-    under which the ceiling as estimated is not in the outer 1 % of its own distribution: 1 rather than 2.5, since
-    how the systems are spaced is estimated too.
-    None below twenty users, or where most halves lack a system or are all tied.
+    Users are cut into two disjoint halves `splits` times, evenly among those who met the same systems; `half` is
+    the mean rank correlation of the halves. The study has twice as many, and the other side `other` times as much
+    as the real one: `value` is what groups of those sizes are to reach, by `ceiling_law.expected_agreement`, where
+    the intervals are derived too. None below twenty users, or where most halves lack a system or are all tied.
 
     Differences from the usual step-up (Spearman & Brown 1910): it acts on the scores, not on the rank correlation,
-    which saturates. Low by .05-.07 where each user met one system only (halves are then uneven). Truth by brute
-    force and coverage: docs/results/ranking.md.
+    which saturates. Truth by brute force and coverage: docs/results/ranking.md.
 
     >>> rng = np.random.default_rng(0)
     >>> people = np.linspace(0, 1, 8) + rng.normal(size=(60, 8))
@@ -66,124 +58,65 @@ def human_ceiling(
     units = len(real.counts)
     if units < FEWEST_UNITS:
         return None
-    measured = _halves(real, units // 2, splits, rng)
-    halves = {name: _mean(correlation(*measured)) for name, correlation in CORRELATIONS.items()}
-    observed, half = halves["kendall"], halves[kind]
-    if observed is None or half is None or len(measured[0]) * 2 < splits:
+    measured = CORRELATIONS[kind](*_halves(real, units // 2, splits, rng))
+    measured = measured[np.isfinite(measured)]
+    if len(measured) * 2 < splits:
         return None
-    pairs = _pairs(real)
-    apart = _factor(pairs.gap[None], pairs.error, np.array([observed]))
-    at = _worlds(real, float(apart[0]), observed, other, rng=rng, level=level)
-    values = [_expected(real, kind, factor, 1.0, other, rng) for factor in at]
-    ends = [_expected(real, kind, factor, 0.5, 0.5, rng) for factor in at[1:]]
-    return Ceiling(
-        values[0], (min(values[:2]), max(values[0], values[2])), half, (min(half, ends[0]), max(half, ends[1])),
-        units // 2, units / (units // 2),
-    )  # fmt: skip
-
-
-class _Pairs(NamedTuple):
-    """Differences of observed means and their standard errors, pair by pair."""
-
-    gap: Floats
-    error: Floats
-
-
-def _pairs(side: Tally) -> _Pairs:
-    first, second = np.triu_indices(side.counts.shape[1], 1)
-    gap, error, _ = differences(side, first, second)
-    return _Pairs(gap, np.maximum(error, 1e-12 * (1 + np.abs(gap).max())))
-
-
-def _between(gap: Floats, error: Floats, first: float, second: float) -> Floats:
-    """Kendall's tau to be expected of groups `first` and `second` times as large, at true differences `gap`."""
-    from scipy.special import ndtr
-
-    one = 2 * ndtr(gap * np.sqrt(first) / error) - 1
-    two = one if first == second else 2 * ndtr(gap * np.sqrt(second) / error) - 1
-    expected: Floats = (one * two).mean(axis=-1)
-    return expected
-
-
-def _factor(gap: Floats, error: Floats, observed: Floats) -> Floats:
-    """(n, pairs), (n,) -> (n,): the factor of the differences at which halves agree as `observed`."""
-    table = _between(FACTORS[:, None, None] * gap, error, 0.5, 0.5)
-    table = np.maximum.accumulate(table, axis=0)
-    return np.array([np.interp(value, column, FACTORS) for value, column in zip(observed, table.T, strict=True)])
-
-
-def _worlds(
-    side: Tally, apart: float, observed: float, other: float, *, rng: np.random.Generator, level: float
-) -> tuple[float, float, float]:
-    """The factor `apart` with the least and the most under which the ceiling as estimated is not surprising.
-
-    In each world the whole estimate is made again from means with new errors; halvings of the same users agree
-    on a pair with difference d and standard error s with expectation `4 Phi(|d| / s) - 3`.
-    """
-    from scipy.special import ndtr
-
-    gap, error = _pairs(side)
-    first, second = np.triu_indices(side.counts.shape[1], 1)
-    values, vectors = np.linalg.eigh(side.covariance)
-    noise = rng.standard_normal((DRAWS, len(values))) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
-    noise = noise[:, first] - noise[:, second]
-    estimate = float(_between(apart * gap, error, 1.0, other))
-    # How the systems are spaced is itself estimated; tails of two fifths make up for it (measured, not derived).
-    tail = (1 - level) / 5
-    limits = []
-    for world in WORLDS:
-        seen = world * gap + noise
-        halves = (4 * ndtr(np.abs(seen) / error) - 3).mean(axis=1)
-        again = _between(_factor(seen, error, halves)[:, None] * seen, error, 1.0, other)
-        limits.append(np.quantile(again, [tail, 1 - tail]))
-    least, most = np.maximum.accumulate(np.array(limits), axis=0).T
-    fine = np.linspace(WORLDS[0], WORLDS[-1], 400)
-    inside = fine[(np.interp(fine, WORLDS, least) <= estimate) & (estimate <= np.interp(fine, WORLDS, most))]
-    if not len(inside):
-        return apart, apart, apart
-    return apart, min(apart, float(inside.min())), max(apart, float(inside.max()))
-
-
-def _expected(side: Tally, kind: Kind, factor: float, first: float, second: float, rng: np.random.Generator) -> float:
-    """Rank correlation to be expected of two groups `first` and `second` times as large as `side`."""
-    if kind == "kendall":
-        pairs = _pairs(side)
-        return float(_between(factor * pairs.gap, pairs.error, first, second))
-    values, vectors = np.linalg.eigh(side.covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    sides = [
-        factor * side.means + rng.standard_normal((10 * DRAWS, len(values))) @ root.T / np.sqrt(n)
-        for n in (first, second)
-    ]
-    return _mean(CORRELATIONS[kind](*sides)) or 0.0
-
-
-def _mean(drawn: Floats) -> float | None:
-    finite = drawn[np.isfinite(drawn)]
-    return float(finite.mean()) if len(finite) else None
+    half = float(measured.mean())
+    whole = expected_agreement(real, 1.0, other, rng=rng, level=level)
+    halves = expected_agreement(real, 0.5, 0.5, rng=rng, level=level)
+    value, interval = (whole.tau, whole.tau_interval) if kind == "kendall" else (whole.rho, whole.rho_interval)
+    low, high = halves.tau_interval if kind == "kendall" else halves.rho_interval
+    return Ceiling(value, interval, half, (min(half, low), max(half, high)), units // 2, units / (units // 2))
 
 
 def _in_bunches(side: Tally, rng: np.random.Generator) -> Tally:
-    """Very many users in random bunches, which split as users do and cost less."""
+    """Very many users in bunches of those who met the same systems, which split as users do and cost less."""
     units = len(side.counts)
     if units <= MOST_UNITS:
         return side
-    bunch = rng.permutation(units) % MOST_UNITS
-    sums, counts = np.zeros((MOST_UNITS, side.sums.shape[1])), np.zeros((MOST_UNITS, side.sums.shape[1]))
+    bunch = np.empty(units, dtype=np.intp)
+    bunch[_in_strata(_patterns(side), 1, rng)[0]] = np.arange(units) * MOST_UNITS // units
+    sums, counts = (np.zeros((MOST_UNITS, side.sums.shape[1])) for _ in range(2))
     np.add.at(sums, bunch, side.sums)
     np.add.at(counts, bunch, side.counts)
     return Tally(sums, counts)
 
 
+def _patterns(side: Tally) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """The sets of systems that users met, and which of them each user has."""
+    patterns, which = np.unique(side.counts > 0, axis=0, return_inverse=True)
+    return patterns.astype(np.float64), which.reshape(-1)
+
+
+def _in_strata(
+    strata: tuple[Floats, npt.NDArray[np.intp]], draws: int, rng: np.random.Generator
+) -> npt.NDArray[np.intp]:
+    """(draws, users): users in random order, but those who met the same systems together, and next to similar ones."""
+    patterns, which = strata
+    place = np.argsort(rng.random((patterns.shape[1], draws)), axis=0)
+    codes = (patterns @ 0.5 ** place.astype(np.float64)).T
+    order: npt.NDArray[np.intp] = np.lexsort((rng.random((draws, len(which))), codes[:, which]), axis=-1)
+    return order
+
+
 def _halves(side: Tally, size: int, splits: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Means in two disjoint groups of `size` users, (splits, systems) each; only splits where both have all systems."""
+    """Means in two disjoint groups of `size` users, (splits, systems) each; only splits where both have all systems.
+
+    Of each two neighbours in an order by systems met, one comes into each group.
+    """
     pooled = _in_bunches(side, rng)
     units = len(pooled.counts)
     size = max(1, size * units // len(side.counts))
+    order = _in_strata(_patterns(pooled), splits, rng)
+    start = rng.random((splits, 1)) * (units / (2 * size))
+    picked = np.take_along_axis(order, (start + np.arange(2 * size) * (units / (2 * size))).astype(np.intp), axis=1)
+    swap = rng.random((splits, size)) < 0.5
     means = []
-    place = np.argsort(rng.random((splits, units)), axis=1)
-    for within in (place < size, (place >= size) & (place < 2 * size)):
-        weights = within.astype(np.float64)
+    for chosen in (swap, ~swap):
+        group = np.where(chosen, picked[:, 0::2], picked[:, 1::2])
+        weights = np.zeros((splits, units))
+        np.put_along_axis(weights, group, 1.0, axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             means.append((weights @ pooled.sums) / (weights @ pooled.counts))
     complete = np.isfinite(means[0]).all(1) & np.isfinite(means[1]).all(1)
