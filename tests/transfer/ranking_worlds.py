@@ -82,6 +82,55 @@ def means(law: Law, users: int, studies: int, rng: np.random.Generator, *, visit
     return np.concatenate(blocks)
 
 
+class Panel(NamedTuple):
+    """People whose scores are `quality + leaning of the user + noise`, rounded to 1-5 stars or not, of some systems.
+
+    `met`: how many systems each user meets, drawn at random (0: all; 1: a panel of its own for each system).
+    """
+
+    quality: np.ndarray
+    users: int
+    noise: np.ndarray | float = 1.0
+    leaning: float = 0.5
+    stars: bool = False
+    met: int = 0
+    other: float = 1.0  # size of the other side
+
+    def sums(self, studies: int, rng: np.random.Generator, size: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+        """Scores and whether they were given, (studies, users, systems)."""
+        shape = (studies, round(self.users * size), len(self.quality))
+        leaning = rng.standard_normal((*shape[:2], len(self.quality) if self.met == 1 else 1))
+        scores = self.quality + self.leaning * leaning + self.noise * rng.standard_normal(shape)
+        scores = np.clip(np.round(scores), 1, 5) if self.stars else scores
+        if self.met < 2:
+            return scores, np.ones(shape)
+        given = np.argsort(rng.random(shape), axis=-1) < self.met
+        return np.where(given, scores, 0.0), given.astype(float)
+
+    def study(self, rng: np.random.Generator) -> Tally:
+        scores, given = self.sums(1, rng)
+        return as_tally(scores[0], visits=False) if self.met == 1 else Tally(scores[0], given[0])
+
+    def means(self, studies: int, rng: np.random.Generator, size: float = 1.0) -> np.ndarray:
+        blocks = [self.sums(min(100, studies - k), rng, size) for k in range(0, studies, 100)]
+        return np.concatenate([scores.sum(1) / given.sum(1) for scores, given in blocks])
+
+
+def panels() -> dict[str, Panel]:
+    """Worlds that the ceiling was not made on: other numbers of systems and users, ties, spacings, unequal noise."""
+    uneven = np.random.default_rng(5).normal(size=20) * 0.25
+    drawn = 3 + 0.3 * np.random.default_rng(6).normal(size=9)
+    return {
+        "stars": Panel(np.linspace(2.5, 3.7, 6), 30, leaning=0.7, stars=True),
+        "unequal noise": Panel(uneven, 60, noise=np.linspace(0.4, 1.6, 20), other=2.0),
+        "stars, one system each": Panel(drawn, 28, noise=1.1, leaning=0.3, stars=True, met=1),
+        "two groups of equals": Panel(np.array([3, 3, 3, 3.4, 3.4]), 100, leaning=0.8, stars=True, other=0.5),
+        "three of eight each": Panel(np.linspace(0, 1.2, 8), 90, met=3),
+        "one stands out": Panel(np.array([0.0] * 9 + [1.5]), 50),
+        "all equal": Panel(np.zeros(8), 60),
+    }
+
+
 def paired_study(
     real: Law, simulator: Law, users: int, items: int, rng: np.random.Generator, *, per_user: int = 1
 ) -> tuple[Scores, Scores]:

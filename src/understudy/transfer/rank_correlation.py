@@ -10,6 +10,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 # (..., K) and (..., K) -> (...): NaN where one side has all systems tied.
 Correlation = Callable[[Floats, Floats], Floats]
+MOST_SIGNS = 4_000_000  # held at once
 
 
 def _signs(x: Floats) -> npt.NDArray[np.int8]:
@@ -21,6 +22,18 @@ def _signs(x: Floats) -> npt.NDArray[np.int8]:
     return signs
 
 
+def _in_blocks(correlation: Correlation, x: Floats, y: Floats) -> Floats:
+    """Many vectors a block at a time: the signs of all pairs of all vectors would not fit."""
+    x, y = np.broadcast_arrays(x, y)
+    systems = x.shape[-1]
+    rows = max(1, MOST_SIGNS // max(1, systems * (systems - 1) // 2))
+    if x.size <= rows * systems:
+        return correlation(x, y)
+    a, b = x.reshape(-1, systems), y.reshape(-1, systems)
+    found = [correlation(a[k : k + rows], b[k : k + rows]) for k in range(0, len(a), rows)]
+    return np.concatenate(found).reshape(x.shape[:-1])
+
+
 def kendall_tau(x: Floats, y: Floats) -> Floats:
     """Do two score vectors put systems in the same order? Kendall's tau-b over the last axis, in [-1, 1].
 
@@ -30,6 +43,10 @@ def kendall_tau(x: Floats, y: Floats) -> Floats:
     >>> float(kendall_tau(np.array([1.0, 2, 3, 4]), np.array([1.0, 3, 2, 4])))
     0.6666666666666666
     """
+    return _in_blocks(_kendall, x, y)
+
+
+def _kendall(x: Floats, y: Floats) -> Floats:
     a, b = _signs(x), _signs(y)
     agree = np.sum(a * b, axis=-1, dtype=np.float64)
     untied = np.count_nonzero(a, axis=-1) * np.count_nonzero(b, axis=-1).astype(np.float64)
@@ -46,6 +63,10 @@ def spearman_rho(x: Floats, y: Floats) -> Floats:
     >>> float(spearman_rho(np.array([1.0, 2, 3, 4]), np.array([1.0, 3, 2, 4])))
     0.8
     """
+    return _in_blocks(_spearman, x, y)
+
+
+def _spearman(x: Floats, y: Floats) -> Floats:
     # The sum of signs against all others is twice the centred mid-rank.
     first, second = np.triu_indices(x.shape[-1], 1)
     towards = np.zeros((len(first), x.shape[-1]), dtype=np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ NO_FAULT = {"", "0", "0.0", "false", "no", "none", "null"}
 # Who else can have broken an episode; the rest is the simulator's doing.
 NOT_THE_SIMULATOR = ("partner", "assistant", "environment", "judge")
 SHOWN = 6
+LARGEST = 1e100  # of scores: squares of larger ones are no numbers
+LONGEST = 200  # characters of a label, as columns are as wide as their longest
 
 
 class Columns(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,10 +206,13 @@ def _absent(what: str, asked: str | None, rows: Sequence[Mapping[str, Any]], pat
 
 
 def _text(value: Any) -> str:
-    """A label as text; lists and objects are none."""
+    """A label as text; lists and objects are none. What is very long is cut, with a digest that keeps it apart."""
     if value is None or isinstance(value, list | dict):
         return ""
-    return f"{value:g}" if isinstance(value, float) else str(value).strip()
+    if isinstance(value, float):  # a table may hold whole numbers as such
+        return "" if value != value else str(int(value)) if value.is_integer() else str(value)
+    text = str(value).strip().replace("\0", "\N{SYMBOL FOR NULL}")
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 20]}…{sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _texts(rows: Sequence[Mapping[str, Any]], path: str | None) -> Strings | None:
@@ -255,9 +261,11 @@ def _numbers(values: Sequence[Any], words: Mapping[str, float | None], path: str
             fix=f"give each its number, e.g. --value '{one}=1'; an empty number ('{one}=') is a missing score",
         )
     result = np.array(numbers, dtype=np.float64)
-    if np.isinf(result).any():
+    if (np.abs(result) > LARGEST).any():
         raise UsageError(
-            f"{path}: {column} holds infinite values", why="they have no average", fix="leave them empty where missing"
+            f"{path}: {column} holds infinite values, or such above {LARGEST:g}",
+            why="they have no average",
+            fix="leave them empty where missing",
         )
     return result
 

@@ -15,6 +15,7 @@ from understudy.measures.measurement import Counts
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Strings = npt.NDArray[np.str_]
+MOST_SYSTEMS = 200  # whose pairs, 19,900, are still ordered in seconds
 FEWEST_UNITS = 2  # of a system, below which its mean has no standard error
 
 
@@ -132,10 +133,12 @@ class Compared(NamedTuple):
 def compared_systems(real: Scores, simulated: Sequence[Scores]) -> Compared:
     """Which systems can be compared: at least two users with a score on every side.
 
-    Raises MeasureError where fewer than two are left: one system has no order.
+    Raises MeasureError where fewer than two are left (one system has no order), or more than two hundred.
     """
     sides = {"real": real, **{f"simulated ({s.source or k + 1})": s for k, s in enumerate(simulated)}}
     names = sorted({str(name) for side in sides.values() for name in np.unique(side.system)})
+    if len(names) > 10 * MOST_SYSTEMS:
+        raise _too_many(len(names))
     kept, left_out = [], []
     enough = {label: dict(zip(names, tally(side, names).units.tolist(), strict=True)) for label, side in sides.items()}
     for name in names:
@@ -150,4 +153,14 @@ def compared_systems(real: Scores, simulated: Sequence[Scores]) -> Compared:
             why="an order needs two systems or more; " + ("; ".join(left_out[:4]) or "no system is named"),
             fix="check that systems have the same names on both sides, and which columns hold system and score",
         )
+    if len(kept) > MOST_SYSTEMS:
+        raise _too_many(len(kept))
     return Compared(tuple(kept), tuple(left_out))
+
+
+def _too_many(systems: int) -> MeasureError:
+    return MeasureError(
+        f"{systems:,} systems",
+        why=f"all pairs of them are compared, and at most {MOST_SYSTEMS:,} systems can be",
+        fix="check that the column of the system names systems; else give those that the decision is about",
+    )
