@@ -24,7 +24,7 @@ def test_the_order_is_told_beside_what_people_agree() -> None:
         "(0.52 to 0.92); people agree with other people at 0.83 (0.64 to 0.93). Better than no order is shown; "
         "whether it falls short of people is not."
     )
-    assert "People would choose retrieval-2, simulated users gpt-large." in verdict.findings
+    assert "Best score from people: retrieval-2; from simulated users: gpt-large." in verdict.findings
     assert any("are worth 1.77 times as many" in f for f in verdict.findings)
     assert any("too kind by 0.15, and besides uneven by 0.10" in f for f in verdict.findings)
     assert any(f.startswith("By Spearman's rho: 0.85") for f in verdict.findings)
@@ -59,6 +59,53 @@ def test_the_rule_of_the_intervals(interval: tuple[float, float], ceiling: tuple
         ranking()[0], value=sum(interval) / 2, interval=interval, ceiling=Estimate(sum(ceiling) / 2, ceiling)
     )
     assert says in agreement_sentence(one)
+
+
+@pytest.mark.parametrize("interval", [(-0.9, -0.2), (-0.1, 0.5), (0.35, 1.0), (0.7, 0.9)])
+@pytest.mark.parametrize("ceiling", [(0.34, 0.0, 0.62), (0.45, 0.2, 0.6), (0.6, -0.1, 0.8)])
+def test_people_who_do_not_agree_themselves_are_no_measure(
+    interval: tuple[float, float], ceiling: tuple[float, float, float]
+) -> None:
+    own = Estimate(ceiling[0], ceiling[1:])
+    one = msgspec.structs.replace(ranking()[0], value=sum(interval) / 2, interval=interval, ceiling=own)
+    sentence = rank(one).sentence
+    assert "people do not order these systems reliably themselves" in sentence
+    assert "as far as people do" not in sentence
+    few = msgspec.structs.replace(ranking(4)[0], ceiling=own)
+    assert "people do not order these systems reliably themselves" in rank(few).sentence
+
+
+def pairs(**columns: list[object]) -> Measurement:
+    tau = ranking()[0]
+    systems = {"system": ["a", "b", "c"], "real": [0.72, 0.7, 0.1], "simulated": [0.6, 0.8, 0.1]}
+    order = {"first": ["a", "a", "b"], "second": ["b", "c", "c"], **columns}
+    return msgspec.structs.replace(tau, evidence={"systems": systems, "p_order": order, "descriptive": True})
+
+
+def test_what_noise_may_have_reversed_is_undecided() -> None:
+    findings = rank(pairs(p_real=[0.58, 1.0, 1.0], p_simulated=[0.01, 1.0, 1.0], p_same=[0.42, 1.0, 1.0])).findings
+    assert findings[0] == (
+        "Best score from people: a; from simulated users: b. Which of the two is better is undecided by people "
+        "(probability that a is better: 0.58 by people, 0.01 by simulated users)."
+    )
+    assert findings[1].startswith("2 of 3 pairs in people's order, 0 against it, 1 undecided")
+    assert "Against" not in findings[1]
+
+
+def test_what_the_data_decide_against_people_is_named_with_its_number() -> None:
+    findings = rank(pairs(p_real=[0.99, 1.0, 1.0], p_simulated=[0.01, 1.0, 1.0], p_same=[0.02, 1.0, 1.0])).findings
+    assert "Which of the two is better is decided by both" in findings[0]
+    assert findings[1].endswith("Against people's order: a and b (probability of one order 0.02).")
+
+
+def test_a_common_choice_names_the_rival_that_people_have_not_ruled_out() -> None:
+    one = pairs(p_real=[0.58, 1.0, 1.0], p_simulated=[0.99, 1.0, 1.0], p_same=[0.58, 1.0, 1.0])
+    systems = {**one.evidence["systems"], "simulated": [0.9, 0.8, 0.1]}
+    findings = rank(msgspec.structs.replace(one, evidence={**one.evidence, "systems": systems})).findings
+    assert findings[0] == (
+        "a has the best score on both sides; people have not decided between it and b "
+        "(probability that it is better: 0.58)."
+    )
 
 
 def test_without_a_ceiling_it_is_said() -> None:

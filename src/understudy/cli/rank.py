@@ -123,6 +123,7 @@ def rank(
         save_report(report, folder)
 
     def show(o: Output) -> None:
+        o.line(report.verdicts["rank"].sentence, "bold")
         for m in found:
             _show(m, o)
         if folder:
@@ -195,6 +196,8 @@ def _load(
 
 
 def _show(m: Measurement, output: Output) -> None:
+    from understudy.reports.ranking_findings import choices_and_pairs
+
     shown = {
         "ranking.tau": _show_order,
         "ranking.calibration": _show_calibration,
@@ -213,6 +216,9 @@ def _show(m: Measurement, output: Output) -> None:
         output.line(f"  {flag}")
     if m.name in shown:
         shown[m.name](m.evidence, output)
+    if m.name == "ranking.tau":
+        for sentence in choices_and_pairs(m):
+            output.line(sentence)
 
 
 def _range(interval: tuple[float, float] | None) -> str:
@@ -233,15 +239,6 @@ def _show_order(evidence: Mapping[str, Any], output: Output) -> None:
     powered = any(value is not None for value in table["prediction_powered"])
     heads = ["system", "real", "95 %", "n", "simulated", "95 %", "prediction-powered", "95 %"]
     output.table(heads if powered else heads[:6], [row if powered else row[:6] for row in rows])
-    pairs = evidence["p_order"]
-    unsure = [
-        f"{a} and {b} ({same:.2f})"
-        for a, b, same in zip(pairs["first"], pairs["second"], pairs["p_same"], strict=True)
-        if same < 0.5
-    ]
-    if unsure:
-        more = f" and {len(unsure) - 5} more" if len(unsure) > 5 else ""
-        output.line(f"more likely ordered wrongly than rightly: {', '.join(unsure[:5])}{more}")
     spoiled = evidence.get("spoiled")
     if spoiled and spoiled.get("tau") is not None:
         output.line(

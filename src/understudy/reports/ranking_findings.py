@@ -15,6 +15,8 @@ TAU, SPEARMAN, CALIBRATION, POWERED, STABILITY = (
     f"ranking.{name}" for name in ("tau", "spearman", "calibration", "prediction_powered", "stability")
 )
 FEWEST_SYSTEMS = 8
+DECIDED = 0.9  # of a probability; one between this and its complement leaves a pair of systems undecided
+RELIABLE = 0.5  # of a correlation: three pairs of four in the same order
 NAMES = {TAU: "Kendall's tau", SPEARMAN: "Spearman's rho"}
 
 
@@ -41,7 +43,7 @@ def ranked_right(own: Sequence[Measurement]) -> tuple[str, bool, tuple[str, ...]
         _beside(m) if m.name == SPEARMAN else told(m) for m in heads if m is not agreement and not family([m], POWERED)
     ]
     lead = agreement_sentence(agreement)
-    return lead, descriptive(agreement), (*_swapped(agreement), *_spoiled(agreement), *worth, *rest)
+    return lead, descriptive(agreement), (*choices_and_pairs(agreement), *_spoiled(agreement), *worth, *rest)
 
 
 def told(m: Measurement) -> str:
@@ -81,25 +83,48 @@ def _beside(m: Measurement) -> str:
     return f"By {NAMES[m.name]}: {number(m.value, 2)}{reach}{people}."
 
 
+def unreliable(m: Measurement) -> bool:
+    """Whether people do not agree on the order among themselves, so that agreeing with them shows little."""
+    if m.ceiling is None:
+        return False
+    low = m.ceiling.value if m.ceiling.interval is None else m.ceiling.interval[0]
+    return m.ceiling.value < RELIABLE or low <= 0
+
+
 def _by_rule(m: Measurement) -> str:
-    """What the intervals allow to be said; nothing below eight systems."""
+    """What the intervals allow to be said; of the simulator nothing below eight systems."""
+    doubt = (
+        " But people do not order these systems reliably themselves: to agree with such an order shows little, "
+        "and to depart from it shows little too."
+        if unreliable(m)
+        else ""
+    )
     if descriptive(m) or m.interval is None:
-        return ""
+        return doubt
     low, high = m.interval
     if high < 0:
-        return " The order is reversed."
+        return f" The order is reversed.{doubt}"
     if low <= 0:
-        return " That it is better than no order at all is not shown."
+        return f" That it is better than no order at all is not shown.{doubt}"
     ceiling = m.ceiling.interval or (m.ceiling.value,) * 2 if m.ceiling is not None else None
-    if ceiling is not None and high < ceiling[0]:
-        return " It agrees with people less than people do."
-    if ceiling is not None and low > ceiling[0]:
+    if ceiling is None:
+        return ""
+    if high < ceiling[0]:
+        return f" It agrees with people less than people do.{doubt}"
+    if doubt:
+        return f" Better than no order is shown.{doubt}"
+    if low > ceiling[0]:
         return " It agrees with people as far as people do."
-    return " Better than no order is shown; whether it falls short of people is not." if ceiling is not None else ""
+    return " Better than no order is shown; whether it falls short of people is not."
 
 
-def _swapped(m: Measurement) -> tuple[str, ...]:
-    """The best system of either side, where they are not the same."""
+def choices_and_pairs(m: Measurement) -> tuple[str, ...]:
+    """The system that each side would choose, and what pairs are decided, with how sure each side is."""
+    return (*_choice(m), *_pairs(m))
+
+
+def _choice(m: Measurement) -> tuple[str, ...]:
+    """The best system of either side, and whether the data decide between them."""
     rows = [r for r in systems_in(m) if is_number(r["real"]) and is_number(r["simulated"])]
     if not rows:
         return ()
@@ -107,9 +132,61 @@ def _swapped(m: Measurement) -> tuple[str, ...]:
     for side in ("real", "simulated"):
         best = max(float(r[side]) for r in rows)  # type: ignore[arg-type]
         tops.append([str(r["system"]) for r in rows if float(r[side]) == best])  # type: ignore[arg-type]
-    if set(tops[0]) & set(tops[1]):
-        return (f"Both would choose {listed(sorted(set(tops[0]) & set(tops[1])))}.",)
-    return (f"People would choose {listed(tops[0])}, simulated users {listed(tops[1])}.",)
+    both = sorted(set(tops[0]) & set(tops[1]))
+    if both:
+        return (
+            f"{listed(both)} {'has' if len(both) == 1 else 'have'} the best score on both sides{_rivals(m, both)}.",
+        )
+    start = f"Best score from people: {listed(tops[0])}; from simulated users: {listed(tops[1])}"
+    sure = _sure(m, tops[0][0], tops[1][0])
+    if sure is None:
+        return (f"{start}.",)
+    told = f"probability that {tops[0][0]} is better: {number(sure[0], 2)} by people"
+    told += f", {number(sure[1], 2)} by simulated users"
+    decided = [max(p, 1 - p) > DECIDED for p in sure]
+    end = "undecided by " + ("both" if not any(decided) else "people" if decided[1] else "simulated users")
+    return (f"{start}. Which of the two is better is {'decided by both' if all(decided) else end} ({told}).",)
+
+
+def _rivals(m: Measurement, best: Sequence[str]) -> str:
+    """The systems that people may as well prefer to the best."""
+    if len(best) > 1:
+        return ""
+    rivals = [str(r["system"]) for r in systems_in(m) if r["system"] != best[0]]
+    known = [(sure[0], name) for name in rivals if (sure := _sure(m, best[0], name)) is not None and sure[0] <= DECIDED]
+    if not known:
+        return ""
+    p, name = min(known)
+    more = f" and {len(known) - 1} more" if len(known) > 1 else ""
+    return f"; people have not decided between it and {name} (probability that it is better: {number(p, 2)}){more}"
+
+
+def _sure(m: Measurement, a: str, b: str) -> tuple[float, float] | None:
+    """How sure people, and simulated users, are that `a` is better than `b`."""
+    for r in columns_in(m.evidence.get("p_order"), "first", "second", "p_real", "p_simulated") or ():
+        p, q = r["p_real"], r["p_simulated"]
+        if {r["first"], r["second"]} == {a, b} and is_number(p) and is_number(q):
+            real, simulated = float(p), float(q)  # type: ignore[arg-type]
+            return (real, simulated) if r["first"] == a else (1 - real, 1 - simulated)
+    return None
+
+
+def _pairs(m: Measurement) -> tuple[str, ...]:
+    """How many pairs are surely ordered as people order them, how many against that, and which."""
+    rows = [
+        r for r in columns_in(m.evidence.get("p_order"), "first", "second", "p_same") or () if is_number(r["p_same"])
+    ]
+    if not rows:
+        return ()
+    chance = [(float(r["p_same"]), f"{r['first']} and {r['second']}") for r in rows]  # type: ignore[arg-type]
+    alike = sum(p > DECIDED for p, _ in chance)
+    against = sorted(c for c in chance if c[0] < 1 - DECIDED)
+    open_ = len(chance) - alike - len(against)
+    most = f"{alike} of {len(chance)} pairs in people's order, {len(against)} against it, {open_} undecided"
+    scale = f"probability of one order above {DECIDED:g}, below {1 - DECIDED:.1g}, between"
+    named = [f"{names} (probability of one order {number(p, 2)})" for p, names in against[:5]]
+    more = f" and {len(against) - 5} more" if len(against) > 5 else ""
+    return (f"{most} ({scale})." + (f" Against people's order: {', '.join(named)}{more}." if named else ""),)
 
 
 def _spoiled(m: Measurement) -> tuple[str, ...]:
