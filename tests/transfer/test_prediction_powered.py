@@ -104,6 +104,16 @@ def test_buying_reaches_the_precision_it_promises():
         buy_for_precision([found], 0.0)
 
 
+def test_nothing_is_bought_where_the_precision_is_there_already():
+    held = prediction_powered(*paired_study(REAL, REAL, 60, 3000, np.random.default_rng(3)), "a")
+    short = held._replace(system="b", sigma=30 * held.sigma)
+    for scores in ([held], [held, short], [short, held], [held, held, short]):
+        for bought in buy_for_precision(scores, 0.3):
+            assert bought.reach <= 0.3
+            assert min(bought.buy, bought.buy_without) >= 0
+            assert (bought.buy > 0) == (bought.system == "b")
+
+
 def test_a_budget_goes_where_the_variance_is():
     base = prediction_powered(*paired_study(REAL, REAL, 40, 400, np.random.default_rng(4)), "a")
     plain = base._replace(explained=0.0)

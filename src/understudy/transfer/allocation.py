@@ -68,10 +68,11 @@ def buy_for_precision(scores: Sequence[PoweredScore], half_width: float) -> list
 def _least(scores: Sequence[PoweredScore], half_width: float, *, helped: bool) -> npt.NDArray[np.int64]:
     """By bisection, all systems at once."""
     low, high = np.full(len(scores), -1, dtype=np.int64), np.full(len(scores), MOST, dtype=np.int64)
-    while (high - low > 1).any():
+    while (open_ := high - low > 1).any():
         middle = (low + high) // 2
         enough = Z * np.sqrt(_variance(middle.astype(np.float64), scores, helped=helped)) <= half_width
-        high, low = np.where(enough, middle, high), np.where(enough, low, middle)
+        # A system that is done waits for the others; below its answer, none bought, there is no middle.
+        high, low = np.where(open_ & enough, middle, high), np.where(open_ & ~enough, middle, low)
     return high
 
 
