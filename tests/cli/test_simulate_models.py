@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -120,3 +123,24 @@ def test_what_cannot_be_kept_is_refused(capsys, folder, more, says) -> None:
     done = run(capsys, *USERS, "scripted:user.jsonl", "--partner", "scripted:bot.jsonl", "--out", "a.jsonl", *more)
     assert done.code == 2
     assert says in done.err
+
+
+def test_no_kill_makes_a_run_pass_its_budget(capsys, folder) -> None:
+    with StubProcess(answer=SAID, latency_s=0.1) as stub:
+        arguments = [
+            *USERS, f"openai:stub@{stub.url}", "--partner", f"openai:stub@{stub.url}", "-n", "40", "--out", "syn.jsonl",
+            "-q", "--max-calls", "90",
+        ]  # fmt: skip
+        for kill in range(3):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "understudy", *arguments, *["--resume"] * (kill > 0)], stderr=subprocess.DEVNULL
+            )
+            before = stub.counters()["calls"]
+            for _ in range(1000):
+                if process.poll() is not None or stub.counters()["calls"] > before + 10:
+                    break
+                time.sleep(0.005)
+            process.kill()
+            process.wait()
+        assert run(capsys, *arguments, "--resume").code == 5
+        assert 30 < stub.counters()["calls"] <= 90

@@ -120,6 +120,57 @@ def test_a_crash_counts_calls_under_way_at_their_worst() -> None:
     assert "--max-tokens" in caught.value.fix
 
 
+@pytest.mark.parametrize("limits", [{"max_calls": 150}, {"max_tokens": 30_000}, {"max_usd": 0.01}, {}])
+def test_no_call_begins_that_the_ledger_on_disk_does_not_hold(limits) -> None:
+    disk, writes, under_way = [Spend()], 0, 0
+
+    async def keep() -> None:
+        nonlocal writes
+        writes += 1
+        await asyncio.sleep(0.001)
+        disk.append(budget.ledger())
+        await asyncio.sleep(0.001)
+        budget.ledger_kept()
+
+    class Slow:
+        identity = "slow"
+        calls = 0
+
+        async def complete(self, request: Request) -> Completion:
+            nonlocal under_way
+            self.calls += 1
+            under_way += 1
+            if limits:
+                now, kept = budget.snapshot(), disk[-1]
+                assert "max_calls" not in limits or self.calls <= now.calls <= kept.calls <= 150
+                assert "max_tokens" not in limits or now.tokens <= kept.tokens <= 30_000
+                assert "max_usd" not in limits or now.units <= kept.units <= 10**10
+            await asyncio.sleep(0.05)
+            under_way -= 1
+            return Completion("yes", "slow", usage=Usage(5, 5))
+
+    budget = Budget(**limits)
+    budget.keep_ahead(keep)
+    slow = Slow()
+    model = Budgeted(slow, budget, price=Price(1.0, 1.0))
+
+    async def caller() -> None:
+        for _ in range(12):
+            try:
+                await model.complete(ask(max_tokens=100))
+            except BudgetFault:
+                return
+
+    async def main() -> None:
+        await asyncio.gather(*(caller() for _ in range(16)))
+
+    run_virtually(main())
+    assert slow.calls == (150 if "max_calls" in limits else 192) or "max_usd" in limits
+    assert (writes > 0) == bool(limits)
+    assert writes <= slow.calls
+    assert budget.ledger() == budget.snapshot() == budget.spent
+
+
 def test_failed_calls_count() -> None:
     budget = Budget(max_calls=3)
     model = Retrying(Budgeted(Playing(busy(usage=NOTHING_USED)), budget), attempts=10, sleep=_at_once)

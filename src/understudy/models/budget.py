@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import msgspec
@@ -91,7 +92,8 @@ class Budget:
 
     A call that does not fit now, but may once calls under way are settled below their worst case, waits for that.
     A call of which nobody knows what it used is settled at its worst case. `snapshot` counts calls under way as
-    used.
+    used. With `keep_ahead`, no call begins before a ledger is on disk that covers it, so that not even a process
+    that is killed leaves calls behind of which nobody knows.
     """
 
     def __init__(
@@ -109,6 +111,8 @@ class Budget:
         self.spent = spent
         self._reserved = Spend()
         self._waiting: deque[tuple[asyncio.Future[None], Spend]] = deque()
+        self._keep: Callable[[], Awaitable[None]] | None = None
+        self._written = self._covered = Spend()
 
     @property
     def bounds_tokens(self) -> bool:
@@ -117,12 +121,53 @@ class Budget:
 
     def snapshot(self) -> Spend:
         """What to keep in a journal: after a crash, calls under way count as if they had used all they could."""
-        return self.spent + self._reserved
+        reserved = self._reserved  # First, as `settle` is the other way round: in between it counts twice, never not.
+        return self.spent + reserved
+
+    def keep_ahead(self, keep: Callable[[], Awaitable[None]]) -> None:
+        """From now on let `keep` bring `ledger()` to disk, and wait for it, before a call that the last one lacks.
+
+        `keep` has to call `ledger_kept` when it is there. Where nothing is limited nobody waits.
+        """
+        self._keep = keep
+
+    def ledger(self) -> Spend:
+        """What to keep: the snapshot, and of what is limited as much again as is under way, within the limit.
+
+        What is kept with every turn so covers the next calls before they begin, and few have to wait.
+        """
+        under_way, now = self._reserved, self.snapshot()
+        calls = _room(self._most_calls, now.calls, max(under_way.calls, 1))
+        tokens = _room(self._most_tokens, now.tokens, under_way.tokens)
+        units = _room(self._most_units, now.units, under_way.units)
+        self._written = now + Spend(calls, tokens, 0, units) if under_way.calls else now
+        return self._written
+
+    def ledger_kept(self) -> None:
+        """The last ledger is on disk."""
+        self._covered = self._written
+
+    async def _cover(self, worst: Spend) -> None:
+        try:
+            while self._keep is not None and not self._is_covered():
+                await self._keep()
+        except BaseException:
+            self.settle(worst, Spend())
+            raise
+
+    def _is_covered(self) -> bool:
+        now, kept = self.snapshot(), self._covered
+        return (
+            (self._most_calls is None or now.calls <= kept.calls)
+            and (self._most_tokens is None or now.tokens <= kept.tokens)
+            and (self._most_units is None or now.units <= kept.units)
+        )
 
     async def reserve(self, worst: Spend) -> None:
         """Set `worst` aside, waiting where that may help; raises `BudgetFault` where it cannot."""
         if not self._waiting and self._fits(self.spent + self._reserved + worst):
             self._reserved += worst
+            await self._cover(worst)
             return
         self._refuse_hopeless(worst)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -136,6 +181,7 @@ class Budget:
             else:
                 self.settle(worst, Spend())
             raise
+        await self._cover(worst)
 
     def settle(self, worst: Spend, used: Spend) -> None:
         """Give back what was set aside and count what was used."""
@@ -236,6 +282,10 @@ class Budgeted:
     async def aclose(self) -> None:
         """Close the wrapped model."""
         await close_model(self._model)
+
+
+def _room(most: int | None, now: int, wanted: int) -> int:
+    return 0 if most is None else max(0, min(wanted, most - now))
 
 
 def _unknown(worst: Spend) -> Spend:

@@ -78,7 +78,7 @@ class Journal:
         self._holder = holder
         self._writer: Writer | None = None
         self._open = True
-        self._beside: tuple[str, Callable[[], Any]] | None = None
+        self._beside: tuple[str, Callable[[], Any], Callable[[], None]] | None = None
         self._kept = ("", "")
         self._handed: dict[int, dict[int, Turn]] = {}  # of units under way: what the writer has already
 
@@ -201,12 +201,16 @@ class Journal:
         self._commit([("DELETE FROM finished WHERE unit = ?", (unit,)) for unit in faulted])
         return len(faulted)
 
-    def keep_beside(self, name: str, read: Callable[[], Any]) -> None:
+    def keep_beside(self, name: str, read: Callable[[], Any], on_kept: Callable[[], None] = lambda: None) -> None:
         """From now on keep what `read()` returns, plain data, with every commit: always as new as the turns.
 
-        It is called from the thread that commits.
+        It is called from the thread that commits, and `on_kept` after it, when what was read last is on disk.
         """
-        self._beside = (name, read)
+        self._beside = (name, read, on_kept)
+
+    async def keep(self) -> None:
+        """Keep it with the next commit; returns when it is on disk."""
+        await self._writing().write([])
 
     def keep_now(self) -> None:
         """Keep it at once, if it has changed since the last commit. Not while `add_turn` may run."""
@@ -222,7 +226,7 @@ class Journal:
     def _read_beside(self) -> tuple[str, str]:
         if self._beside is None:
             return self._kept
-        name, read = self._beside
+        name, read, _ = self._beside
         return name, msgspec.json.encode(read()).decode()
 
     @property
@@ -339,6 +343,8 @@ class Journal:
                 self._connection.execute(_BESIDE, beside)
             self._connection.execute("COMMIT")
             self._kept = beside
+            if self._beside is not None:
+                self._beside[2]()
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")

@@ -14,7 +14,8 @@ def keep_spend(journal: Journal, budget: Budget) -> None:
     """Add to `budget` what the run in `journal` has spent before, and from now on keep what it spends.
 
     It is written with every turn, calls under way at their worst case. A run that is stopped, even by an error or
-    Ctrl-C, is exact; after `kill -9` what was begun since the last turn on disk is not known: a few milliseconds.
+    Ctrl-C, is exact. Of what is limited, a ledger that covers a call is on disk before the call begins: after
+    `kill -9` calls may count that were never made, as many as were under way at most; none is forgotten.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -32,4 +33,5 @@ def keep_spend(journal: Journal, budget: Budget) -> None:
     before = journal.beside(_NAME)
     if before is not None:
         budget.spent += msgspec.convert(before, Spend)
-    journal.keep_beside(_NAME, lambda: msgspec.to_builtins(budget.snapshot()))
+    journal.keep_beside(_NAME, lambda: msgspec.to_builtins(budget.ledger()), budget.ledger_kept)
+    budget.keep_ahead(journal.keep)
