@@ -65,3 +65,20 @@ def test_mistakes_cost_no_work(files, tmp_path, capsys) -> None:
     ran = run(capsys, "mix", files["long"], files["real"], "--real", files["real"], *out)
     assert ran.code == 2
     assert not (tmp_path / "m.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["long", "real", "other"])
+def test_what_is_read_is_never_written_over(files, name: str, capsys) -> None:
+    before = files[name].read_bytes()
+    ran = run(capsys, "mix", files["long"], files["short"], "--real", files["real"], "--holdout", files["other"],
+              "--out", files[name])  # fmt: skip
+    assert ran.code == 2
+    assert "one of the files to read" in ran.err
+    assert files[name].read_bytes() == before
+
+
+def test_who_judges_is_no_member(files, tmp_path, capsys) -> None:
+    ran = run(capsys, "mix", files["long"], files["other"], "--real", files["real"], "--holdout", files["other"],
+              "--out", tmp_path / "m.jsonl")  # fmt: skip
+    assert ran.code == 2
+    assert "same file" in ran.err

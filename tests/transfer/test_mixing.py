@@ -119,6 +119,8 @@ def test_mistakes_are_named(kinds) -> None:
     real = people((1, 1, 1), 60, 1, "r")
     with pytest.raises(UsageError, match="no mixture"):
         mix_corpora({"a": kinds["kind0"]}, real, real, seed=0)
+    with pytest.raises(UsageError, match="nothing: no conversation"):
+        mix_corpora({**kinds, "nothing": Corpus([])}, real, real, seed=0)
     with pytest.raises(UsageError, match="9 real users"):
         mix_corpora(kinds, real[:9], real, seed=0)
     with pytest.raises(UsageError, match="999"):
@@ -139,3 +141,12 @@ def test_what_cannot_judge_says_so(kinds) -> None:
     found = judge_mixture(people((1, 1, 1), 60, 1), kinds["kind0"], small, judges_for(FIT), seed=0)
     assert found.evidence["members_too_small_to_judge"] == ["few"]
     assert "few" not in found.evidence["against"]
+
+
+def test_a_member_that_is_the_real_people_is_named(kinds) -> None:
+    real, judges = people((1, 1, 1), 60, 1, "r"), people((1, 1, 1), 60, 2, "j")
+    corpora = {"plain": kinds["kind0"], "fitted": Corpus(list(real)), "judged": Corpus(list(judges))}
+    flags = mix_corpora(corpora, real, judges, seed=0).measurement.evidence["flags"]
+    assert any("conversations of fitted" in flag and "fitted on" in flag for flag in flags)
+    assert any("conversations of judged" in flag and "judge" in flag for flag in flags)
+    assert not any("of plain" in flag for flag in flags)

@@ -81,6 +81,9 @@ def mix(
 
     output = Output(json=json, quiet=quiet)
     file = file_for(out)
+    _refuse_overwriting(out, [*synthetic, real, *([holdout] if holdout else [])])
+    for path in synthetic if holdout else ():
+        refuse_same(holdout or "", path)
     corpora = _synthetic(synthetic, real, user_role, output)
     sample, judging = _real(real, holdout, user_role, seed, output)
     mixed = mix_corpora(
@@ -100,6 +103,10 @@ def mix(
 
     def show(o: Output) -> None:
         _show(mixed, o)
+        if n is not None and len(mixed.corpus) < n:
+            o.line(f"! {n:,} conversations were asked for; {len(mixed.corpus):,} have any weight", "yellow")
+        for flag in mixed.measurement.evidence["flags"]:
+            o.line(f"! {flag}", "yellow")
         o.line()
         o.line(f"{file}: {describe(mixed.corpus)}; {recipe.name} says how it was made")
 
@@ -107,8 +114,18 @@ def mix(
     output.result(payload, show)
 
 
+def _refuse_overwriting(out: str, inputs: list[str]) -> None:
+    for path in inputs:
+        if Path(out).exists() and Path(path).exists() and Path(out).samefile(path):
+            raise UsageError(
+                f"--out {out} is one of the files to read",
+                why="its conversations would be lost",
+                fix="write to another file",
+            )
+
+
 def _listed(text: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    return tuple(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
 
 
 def _synthetic(paths: list[str], real: str, user_role: str | None, output: Output) -> dict[str, Corpus]:

@@ -31,6 +31,7 @@ from understudy.transfer.mixtures import Candidates, MixtureFit, candidates_of, 
 
 SCHEMA = "understudy.mixture/1"
 FEWEST_REAL = 10
+MANY_COPIES = 0.1
 ALL_ALIKE = "all members alike"
 SHUFFLED = "shuffled weights"
 
@@ -113,6 +114,7 @@ def mix_corpora(
     Raises UsageError for fewer than two members, fewer than ten real units, or `n` beyond what there is.
     """
     families = check_fitting(families)
+    _refuse_empty(corpora)
     separate = apart(corpora)
     members = members_of(separate, cells=cells, channels=channels, seed=seed)
     _check(members, real, n)
@@ -155,10 +157,39 @@ def mix_corpora(
             "families_used": list(families),
             "policy": fit.policy,
             "effective_size": recipe.effective_size,
+            "flags": _copies(separate, real, held_out),
         },
         seed=seed,
     )
     return Mixed(corpus, recipe, found)
+
+
+def _refuse_empty(corpora: Mapping[str, Corpus]) -> None:
+    if empty := [name for name, corpus in corpora.items() if not len(corpus)]:
+        raise UsageError(
+            f"{', '.join(empty)}: no conversation",
+            why="a member without conversations cannot be drawn from",
+            fix="leave it out",
+        )
+
+
+def _copies(members: Mapping[str, Corpus], real: Corpus, held_out: Corpus) -> list[str]:
+    """A sentence for each member whose conversations are real ones, by what is said in them."""
+    flags = []
+    for side, people in (("real ones that weights are fitted on", real), ("real ones that judge", held_out)):
+        said = {_said(talk) for talk in people}
+        for name, corpus in members.items():
+            share = sum(_said(talk) in said for talk in corpus) / len(corpus)
+            if share >= MANY_COPIES:
+                flags.append(
+                    f"{share:.0%} of the conversations of {name} say word for word what {side} say: it is near to them"
+                    " for being them"
+                )
+    return flags
+
+
+def _said(talk: Conversation) -> tuple[str, ...]:
+    return tuple(" ".join(turn.text.lower().split()) for turn in talk.turns)
 
 
 def _check(members: Sequence[Member], real: Corpus, n: int | None) -> None:
