@@ -15,7 +15,7 @@ from understudy.measures.measurement import Counts
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Strings = npt.NDArray[np.str_]
-MOST_SYSTEMS = 200  # whose pairs, 19,900, are still ordered in seconds
+MOST_SYSTEMS = 200  # whose pairs, 19,900, are still ordered within a minute
 FEWEST_UNITS = 2  # of a system, below which its mean has no standard error
 
 
