@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -215,3 +216,27 @@ def test_users_fitted_to_the_test_people_are_seen() -> None:
     assert copies_of(people, others, people).startswith("100% of the long synthetic turns")
     assert copies_of(people, others, talks(3)) == ""
     assert copies_of(people, people, people) == ""
+
+
+def test_users_fitted_to_the_people_who_test_are_flagged() -> None:
+    rng = np.random.default_rng(4)
+    train, test, made = (corpus(rng, 40, name=name) for name in "abc")
+    whole = Corpus([*train, *test])
+
+    def by(real: Corpus, role: str = "simulator") -> Corpus:
+        origin = {"simulator": "other:1", "partner": "none", role: f"fitted:guarded:{real.digest[:12]}:0"}
+        return Corpus([msgspec.structs.replace(talk, provenance=origin) for talk in made])
+
+    def flags(synthetic: Corpus, **given: Corpus) -> list[str]:
+        found = gap_closed(train, test, synthetic, task=ToyTask(), seed=0, redraws=5, **given)
+        assert found.evidence["contaminated"] == any(
+            flag.startswith("contaminated") for flag in found.evidence["flags"]
+        )
+        return [flag for flag in found.evidence["flags"] if flag.startswith("contaminated")]
+
+    assert flags(by(train)) == []
+    assert flags(by(train), whole=whole) == []
+    assert len(flags(by(test))) == 1
+    assert flags(by(whole)) == []  # nobody said what the parts were drawn from
+    assert len(flags(by(whole), whole=whole)) == 1
+    assert "the partner was fitted" in flags(by(test, "partner"))[0]

@@ -83,18 +83,19 @@ def transfer(
 
     Three arms of one size: trained on nothing (B), on SYN (S), on real conversations (I); all tested on real people
     whom none of them knows. Gap closed is (S-B)/(I-B). Where the users were fitted to real conversations, give those
-    with --real-train, and with --real the people held out (`understudy split`).
+    with --real-train, and with --real the people held out (`understudy split`): users fitted to REAL itself know the
+    people that test, and are flagged as contaminated.
 
     \b
     understudy transfer syn.jsonl --real parts/held-out.jsonl --real-train parts/train.jsonl --task topic
-    understudy transfer a.jsonl b.jsonl --real real.jsonl --task acts --task next_response --out report/
+    understudy transfer a.jsonl b.jsonl --real parts/held-out.jsonl --task acts --task next_response --out report/
     """
     from understudy.reports.report import make_report, save_report
     from understudy.transfer.gap_closed import gaps_closed
 
     output = Output(json=json, quiet=quiet)
     tasks = _tasks(task)
-    arms, train, test = _load(synthetic, real, real_train, user_role, real_user_role, seed, output)
+    arms, train, test, whole = _load(synthetic, real, real_train, user_role, real_user_role, seed, output)
     folder = folder_for(out) if out else None
     start = time.perf_counter()
     found: list[Measurement] = []
@@ -102,7 +103,7 @@ def transfer(
         for one in tasks:
             found += gaps_closed(
                 train, test, arms, task=one, seed=seed, size=size, redraws=redraws, curve=curve,
-                workers=_processors(), on_progress=on_progress,
+                workers=_processors(), whole=whole, on_progress=on_progress,
             )  # fmt: skip
             found += _growth(one, arms, test, seed) if growth else ()
     report = make_report(found, provenance={"seed": seed, "real": real, "synthetic": list(synthetic)})
@@ -181,8 +182,8 @@ def _load(
     real_role: str | None,
     seed: int,
     output: Output,
-) -> tuple[dict[str, Corpus], Corpus, Corpus]:
-    """The synthetic arms by name, the real training part and the real test part."""
+) -> tuple[dict[str, Corpus], Corpus, Corpus, Corpus]:
+    """The synthetic arms by name, the real training part, the real test part, and REAL as it was given."""
     from understudy.conversations.splitting import split_corpus
 
     for path in (*paths, *([real_train] if real_train else [])):
@@ -198,16 +199,17 @@ def _load(
     for (path, origin), corpus in zip(sides, corpora, strict=True):
         if origin == "real":
             refuse_swapped(corpus, path, "transfer")
-    test, *others = corpora
+    whole, *others = corpora
     arms = dict(zip(names, corpora[-len(paths) :], strict=True))
-    train = others[0] if real_train else None
-    if train is None:
-        train, test = split_corpus(test, (0.5, 0.5), seed=seed)
+    if real_train:
+        train, test = others[0], whole
+    else:
+        train, test = split_corpus(whole, (0.5, 0.5), seed=seed)
         output.note("real: one half to train on, the other to test on, by user", "dim")
     output.note(f"real, to train on: {describe(train)}\nreal, to test on: {describe(test)}", "dim")
     for name, corpus in arms.items():
         output.note(f"{name}: {describe(corpus)}", "dim")
-    return arms, train, test
+    return arms, train, test, whole
 
 
 def arm_names(paths: Sequence[str]) -> list[str]:
@@ -247,7 +249,7 @@ def show_task(task: Task, found: Sequence[Measurement], output: Output) -> None:
                 f"{m.evidence['matching']['notes'][0]}; {test['examples']:,} test examples of {test['units']:,} units"
             )
             for flag in dict.fromkeys(flag for one in mine.values() for flag in _flags(one, len(mine) > 1)):
-                output.line(f"! {flag}", "yellow")
+                output.line(f"! {flag}", "bold red" if flag.startswith("contaminated") else "yellow")
     output.line()
 
 

@@ -26,6 +26,7 @@ from understudy.transfer.learning_curves import learning_curve
 from understudy.transfer.scoring import BASELINE, IN_DOMAIN
 from understudy.transfer.task import Floats, Task
 from understudy.users.copy_guard import verbatim_rate
+from understudy.users.origins import contamination
 
 CEILING = 0.98
 FEWEST_UNITS = 10
@@ -128,6 +129,7 @@ def gap_closed(
     redraws: int = REDRAWS,
     curve: bool = False,
     workers: int = 1,
+    whole: Corpus | None = None,
     on_progress: OnProgress | None = None,
 ) -> Measurement:
     """Does a model trained on these synthetic conversations work on real ones?
@@ -153,6 +155,7 @@ def gap_closed(
         redraws=redraws,
         curve=curve,
         workers=workers,
+        whole=whole,
         on_progress=on_progress,
     )
     return found
@@ -169,12 +172,14 @@ def gaps_closed(
     redraws: int = REDRAWS,
     curve: bool = False,
     workers: int = 1,
+    whole: Corpus | None = None,
     on_progress: OnProgress | None = None,
 ) -> tuple[Measurement, ...]:
     """`gap_closed` of several synthetic corpora side by side: one test set, one label space, one size.
 
     A corpus that does not share enough labels with the others is compared with in-domain training by itself, on the
-    labels that those two share. The measurements come in the order of `synthetic` and are named
+    labels that those two share. `whole` is what both real parts were drawn from, if from one: users fitted to it know
+    the people that test. The measurements come in the order of `synthetic` and are named
     `transfer.gap_closed.<task>`, with the corpus behind it where there are several.
     """
     specs = {arm: _spec(task, arm if len(synthetic) > 1 else "") for arm in synthetic}
@@ -203,8 +208,9 @@ def gaps_closed(
                 evidence["learning_curve"] = learning_curve(
                     arms, scores, arm, rng=rng, workers=workers, on_progress=on_progress
                 )
-            copies = copies_of(real_test, real_train, corpus)
-            evidence["flags"] = [copies] if copies else []
+            fitted = contamination(corpus, [real_test, *([whole] if whole is not None else [])])
+            evidence["contaminated"] = bool(fitted)
+            evidence["flags"] = [flag for flag in (fitted, copies_of(real_test, real_train, corpus)) if flag]
             found[arm] = _measurement(scores, arm, specs[arm], real_test, corpus, evidence, seed)
     return tuple(found[arm] for arm in synthetic)
 
@@ -246,7 +252,7 @@ def _measurement(
         interval=gap.interval,
         n=counts(real_test, synthetic),
         spec=spec,
-        evidence={**evidence, "flags": [*gap.flags, *evidence["flags"]]},
+        evidence={**evidence, "flags": [*evidence["flags"], *gap.flags]},
         provenance={"redraws": len(scores.scores[arm]), "seed": seed},
     )
 
