@@ -144,3 +144,32 @@ def test_no_kill_makes_a_run_pass_its_budget(capsys, folder) -> None:
             process.wait()
         assert run(capsys, *arguments, "--resume").code == 5
         assert 30 < stub.counters()["calls"] <= 90
+
+
+@pytest.mark.parametrize("verb", ["simulate", "generate"])
+def test_an_endpoint_that_is_not_there_stops_the_run_at_once_and_it_can_go_on(capsys, folder, verb) -> None:
+    uri = "openai:stub@http://127.0.0.1:9/v1"
+    sides = {
+        "simulate": (*USERS, uri, "--partner", "scripted:bot.jsonl", "-n", "9"),
+        "generate": ("generate", "plan.toml", "--model", uri),
+    }
+    done = run(capsys, *sides[verb], "--out", "syn.jsonl", "-q")
+    assert done.code == 3, done.err
+    assert "check the URL" in done.err
+    assert "--resume" in done.err
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("--model", "openai:m@127.0.0.1:8000", "--max-usd", "1"), "give openai:m@http://127.0.0.1:8000"),
+        (("--model", "scripted:user.jsonl", "--max-usd", "inf"), "inf US dollars"),
+        (("--model", "scripted:user.jsonl", "--price-in", "inf", "--price-out", "1"), "inf US dollars"),
+    ],
+)
+def test_what_nobody_means_is_refused(capsys, folder, monkeypatch, more, says) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-mine")
+    arguments = ("simulate", "prompted:plan.toml", "--partner", "scripted:bot.jsonl", "--out", "a.jsonl")
+    done = run(capsys, *arguments, *more)
+    assert done.code == 2, done.err
+    assert says in done.err

@@ -106,3 +106,35 @@ def test_which_header_counts() -> None:
     resets = {"x-ratelimit-reset-requests": "1s", "x-ratelimit-reset-tokens": "1m"}
     assert retry_after(resets, now=0) == 60.0
     assert retry_after({}, now=0) is None
+
+
+def nobody() -> TransientFault:
+    return TransientFault("unreachable", "no connection", why="the answer did not come", fix="try again")
+
+
+def test_an_endpoint_where_nobody_ever_answers_stops_the_run_within_three_calls() -> None:
+    playing = Playing(nobody())
+    result, waited = attempt(Breaker(playing))
+    assert result.stops_run
+    assert "URL" in result.fix
+    assert len(playing.requests) == 3
+    assert waited < 3
+
+
+def test_an_endpoint_that_goes_away_stops_the_run_when_a_request_has_tried_enough() -> None:
+    playing = Playing("yes", nobody(), nobody(), nobody(), nobody(), "back", nobody())
+    model = Retrying(Breaker(playing))
+
+    async def main() -> list[object]:
+        return [(await asyncio.gather(model.complete(ask()), return_exceptions=True))[0] for _ in range(3)]
+
+    first, second, third = run_virtually(main())
+    assert (first.text, second.text) == ("yes", "back")
+    assert third.stops_run
+    assert third.attempts == 5
+
+
+def test_a_server_that_answers_with_faults_is_somebody() -> None:
+    playing = Playing(nobody(), nobody(), busy(), nobody(), "yes")
+    result, _ = attempt(Breaker(playing))
+    assert result.text == "yes"

@@ -21,7 +21,7 @@ from understudy.rollouts.journal import Journal, UnitLog
 from understudy.rollouts.loop import Rollout, roll_out
 from understudy.rollouts.run import rare_collections
 from understudy.scenarios.generation import Played, Task
-from understudy.scenarios.plan import Plan
+from understudy.scenarios.plan import Plan, PricePlan
 from understudy.scenarios.preparation import Prepared, attempt_seed, topics_to_name
 from understudy.scenarios.rendering import prompts_digest
 from understudy.scenarios.subtopics import Subtopics, ask_subtopics
@@ -260,7 +260,8 @@ def origin_of(plan: Plan, speakers: str, *, seed: int, reference: Corpus | None,
 
 def provenance_of(speakers: Speakers, plan: Plan, *, seed: int) -> dict[str, Any]:
     """Who generated a conversation, from which plan."""
-    digest = hashlib.blake2b(msgspec.json.encode(plan, order="sorted"), digest_size=8).hexdigest()
+    unpriced = msgspec.structs.replace(plan, price=PricePlan())  # What it costs may change while it goes on.
+    digest = hashlib.blake2b(msgspec.json.encode(unpriced, order="sorted"), digest_size=8).hexdigest()
     return {
         "generator": f"understudy {__version__}",
         "speakers": speakers.says,

@@ -52,6 +52,11 @@ class Limits(NamedTuple):
     tokens: int | None = None
     calls: int | None = None
 
+    def check(self) -> None:
+        """Refuse what is no amount."""
+        if self.usd is not None:
+            _finite("--max-usd", self.usd)
+
     @property
     def any(self) -> bool:
         """Whether there is a limit."""
@@ -64,6 +69,7 @@ class Models:
     def __init__(self, *, concurrency: int, seed: int, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
         from understudy.models.budget import Budget
 
+        limits.check()
         self.budget: Budget = Budget(max_usd=limits.usd, max_tokens=limits.tokens, max_calls=limits.calls)
         self.opened: dict[str, OpenModel] = {}
         self.prices: dict[str, Price] = {}
@@ -96,6 +102,8 @@ class Models:
         """Note what the model `uri` costs, where both prices are given and nothing was noted before."""
         from understudy.models.budget import Price
 
+        for amount in (read, written):
+            _finite("a price", amount or 0.0)
         if uri is not None and read is not None and written is not None:
             self.prices.setdefault(uri, Price(read, written))
 
@@ -125,6 +133,15 @@ class Models:
             spent = self.budget.spent
             parts.append(f"${spent.usd:.4f}" if self.known_price else f"{spent.tokens:,} tokens, cost unknown")
         return parts
+
+
+def _finite(what: str, amount: float) -> None:
+    if not 0 <= amount < 1e9:
+        raise UsageError(
+            f"{what} of {amount} US dollars",
+            why="nobody can hold a run to it",
+            fix="give a number from 0 to below 1e9, or leave it out",
+        )
 
 
 def base_of(partner: str) -> str:

@@ -105,6 +105,17 @@ def open_model(
     return opened
 
 
+def _refuse_bare_host(name: str) -> None:
+    """`MODEL@127.0.0.1:8000` would be a model of that name at the default URL, which gets the key and the texts."""
+    model, at, host = name.rpartition("@")
+    if at and (":" in host or "/" in host or "." in host or host == "localhost"):
+        raise UsageError(
+            f"openai:{name}: a host without http:// or https://",
+            why="it would be read as a part of the model's name, and another endpoint asked",
+            fix=f"give openai:{model}@http://{host}",
+        )
+
+
 def _bare(
     uri: str, api_key: str | None, base_url: str | None, stream: bool, timeouts: Timeouts, seed: int
 ) -> tuple[LanguageModel, Limiter | None]:
@@ -112,6 +123,7 @@ def _bare(
     if colon and rest:
         if scheme == "openai":
             name, _, url = rest.partition("@http")
+            _refuse_bare_host(name)
             url = "http" + url if url else base_url or DEFAULT_URL
             endpoint = Endpoint(name, base_url=url, api_key=api_key, stream=stream, timeouts=timeouts)
             return endpoint, endpoint.account.limiter

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from understudy.models.breaker import UNREACHED, gone_for_good
 from understudy.models.model import Completion, LanguageModel, ModelFault, RateLimitFault, Request, close_model
 from understudy.seeds import derive_seed
 
@@ -18,7 +19,7 @@ LONGEST_WAIT_S = 900.0
 class Retrying:
     """A model that tries again after transient faults and rate limits, and only after those.
 
-    A request has `attempts` tries. Being turned away for the rate uses none of them, but all waits for one request
+    A request has `attempts` tries; where the last of them reached nobody, that stops the run. Being turned away for the rate uses none of them, but all waits for one request
     together stay below `longest_wait_s`. Waits grow exponentially with jitter; a Retry-After is kept to. `faults`
     counts every fault met by its code, `waiting` the requests that wait for another try.
     """
@@ -64,6 +65,10 @@ class Retrying:
                 else:
                     failed += 1
                     if failed >= self._attempts:
+                        if fault.code in UNREACHED and failed > 1:  # All that waits would break like this one.
+                            stopped = gone_for_good(fault)
+                            stopped.attempts = calls
+                            raise stopped from fault
                         raise
                 wait = self._wait(fault, failed + turned_away, number)
                 if waited + wait > self._longest_wait_s:

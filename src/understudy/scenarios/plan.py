@@ -17,6 +17,7 @@ from understudy.scenarios.characteristics import BY_NAME, NAMES, READABLE
 
 Table = dict[str, float]
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`(?: - at `\$\.?(?P<at>[^`]*)`)?")
+_MOST = 1_000_000  # scenarios of one plan: all are drawn, and kept in memory, before the first is carried out
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -216,7 +217,7 @@ def _bad(name: str, what: str, fix: str) -> UsageError:
 
 def _check(plan: Plan, name: str) -> None:
     limits = (
-        ("n", plan.n >= 1, "at least 1"),
+        ("n", 1 <= plan.n <= _MOST, f"1 to {_MOST:,}; for more, run the plan again with another --seed"),
         ("topics.subtopics", plan.topics.subtopics >= 1, "at least 1"),
         ("topics.most", plan.topics.most >= 1, "at least 1"),
         ("realisation.attempts", plan.realisation.attempts >= 1, "at least 1"),
@@ -226,6 +227,8 @@ def _check(plan: Plan, name: str) -> None:
         ("guards.near_duplicate", 0 < plan.guards.near_duplicate <= 1, "above 0, at most 1"),
         ("writing.exemplars", plan.writing.exemplars >= 0, "0 or more"),
         ("writing.max_turns", plan.writing.max_turns >= 2, "at least 2"),
+        ("writing.max_tokens", plan.writing.max_tokens >= 1, "at least 1"),
+        ("writing.temperature", 0 <= plan.writing.temperature < float("inf"), "a number, 0 or more"),
     )
     for key, fine, needed in limits:
         if not fine:
