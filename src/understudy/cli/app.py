@@ -10,7 +10,7 @@ from typing import Annotated, TextIO
 import typer
 
 from understudy import __version__
-from understudy.cli import audit, demo, doctor, fit, generate, mix, plan, rank, simulate, split, transfer
+from understudy.cli import audit, demo, doctor, fit, generate, mix, plan, privacy, rank, simulate, split, transfer
 from understudy.cli.exits import Exit, report_failure, termination, wants_debug
 from understudy.cli.output import printable, silence_stdout
 
@@ -29,7 +29,7 @@ IN_SHORT = {
 }
 VERBS = (
     demo.demo, split.split, fit.fit, simulate.simulate, generate.generate, audit.audit, transfer.transfer, rank.rank,
-    mix.mix, plan.plan, doctor.doctor,
+    mix.mix, privacy.privacy, plan.plan, doctor.doctor,
 )  # fmt: skip
 for verb in VERBS:
     app.command(short_help=IN_SHORT.get(verb.__name__))(verb)

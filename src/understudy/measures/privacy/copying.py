@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
-from scipy.special import gammaln
 
 from understudy.conversations import Corpus
 from understudy.measures.intervals import FEWEST_CLUSTERS, cluster_t_interval
@@ -55,13 +54,17 @@ def verbatim(
     (with `holdout`): share of 13-word spans of the synthetic users that train users wrote, minus the share that
     as many held-out users wrote; interval by a delete-a-group jackknife over synthetic and over real users. Part
     `near_turns`: share of synthetic turns of five words or more within a word edit similarity of .8 of a train
-    turn, minus the same for as many held-out users.
+    turn, minus the same for as many held-out users; its interval is over synthetic users alone, so that the test by
+    user is `privacy.disclosure`.
 
     Where one real side has more users, its share is the expected one for a random choice of as many users as the
     other has: `1 - C(N - m, k) / C(N, k)` for a span of m of N users.
 
     In scripts without spaces a word is a character, so that these spans are shorter there. Eight words, as a guard
     against copying has them, are much too short a rule to say that nobody is copied: see `privacy.disclosure`.
+
+    Source: verbatim memorisation by length of span, arXiv:2202.07646; 13-word overlap, arXiv:2005.14165. Different
+    from them: (1) the unit is a conversation; (2) held-out users beside the training users, at equal numbers.
 
     >>> from understudy.conversations import Conversation, Turn
     >>> def talk(name, first): return Conversation(name, (Turn("user", " ".join(map(str, range(first, first + 60)))),))
@@ -122,11 +125,14 @@ def expected_share(holders: Ints, users: int, drawn: int) -> Floats:
     >>> expected_share(np.array([0, 1, 4]), 4, 2).round(3).tolist()
     [0.0, 0.5, 1.0]
     """
+    from scipy.special import gammaln
+
     left = users - np.asarray(holders)
     possible = left >= drawn
     room = np.where(possible, left, drawn)
     log = gammaln(room + 1) - gammaln(room - drawn + 1) - gammaln(users + 1) + gammaln(users - drawn + 1)
-    return np.where(possible, 1.0 - np.exp(log), 1.0)
+    share: Floats = np.where(np.asarray(holders) == 0, 0.0, np.where(possible, 1.0 - np.exp(log), 1.0))
+    return share
 
 
 def overlap(train: Said, others: Said, ours: Said, size: int = OVERLAP) -> Overlap | None:

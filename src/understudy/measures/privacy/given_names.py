@@ -46,6 +46,7 @@ looking may me monday more my no not now of ok okay on or our please really satu
 sure tell thank thanks that the their then there they this thursday to today tomorrow too trying tuesday unable
 very want was we wednesday well what when where which who why will with would yes you your
 january february march april june july august september october november december
+i'm i'd i'll i've it's that's what's don't let's i’m i’d i’ll i’ve it’s
 street road avenue city hotel station airport restaurant airlines bank street christmas easter
 """
 NO_NAMES = frozenset(_OTHERS.split())

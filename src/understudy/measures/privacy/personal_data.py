@@ -55,6 +55,8 @@ def personal_data(
     The rules find what has the forms they know; that nothing is found does not mean that nothing is there. See
     `testing.personal_data.recall` for how much of a seeded set they find.
 
+    Source: check digits of ISO/IEC 7812-1 (cards) and ISO 13616 (accounts); the other forms are written here.
+
     >>> from understudy.conversations import Conversation
     >>> def one(name, text): return Corpus([Conversation(name, (Turn("user", text),))])
     >>> m = personal_data(one("a", "mail ann@example.org"), one("b", "ANN@example.org"), rng=np.random.default_rng(0))

@@ -167,7 +167,7 @@ def _phones(text: str) -> list[tuple[int, int]]:
         shown, digits = match[0], re.sub(r"\D", "", match[0])
         if not 7 <= len(digits) <= 15 or re.fullmatch(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}", shown.strip()):
             continue
-        if re.fullmatch(r"\d{4} ?[-–] ?\d{4}", shown):  # a span of years
+        if re.fullmatch(r"(?:19|20)\d\d ?[-–/ ]? ?(?:19|20)\d\d", shown):  # two years
             continue
         found.append(match.span())
     return found
@@ -198,9 +198,9 @@ def _names(text: str) -> list[tuple[int, int]]:
         words = list(re.finditer(r"\S+", match[0]))
         for place, word in enumerate(words):
             if word[0].lower() in GIVEN_NAMES and word[0].lower() not in NO_NAMES:
-                if place + 1 < len(words) or place:
-                    first = match.start() + (word.start() if place + 1 < len(words) else words[place - 1].start())
-                    found.append(_trimmed(text, first, match.end()))
+                alone = place + 1 == len(words) and place and words[place - 1][0].lower() not in NO_NAMES
+                first = words[place - 1] if alone else word
+                found.append(_trimmed(text, match.start() + first.start(), match.end()))
                 break
     for match in re.finditer(_BIG, text):
         if match[0].lower() in GIVEN_NAMES and match[0].lower() not in NO_NAMES:
