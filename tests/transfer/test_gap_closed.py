@@ -240,3 +240,23 @@ def test_users_fitted_to_the_people_who_test_are_flagged() -> None:
     assert flags(by(whole)) == []  # nobody said what the parts were drawn from
     assert len(flags(by(whole), whole=whole)) == 1
     assert "the partner was fitted" in flags(by(test, "partner"))[0]
+
+
+def test_six_words_on_end_give_away_users_fitted_to_some_of_the_people_who_test() -> None:
+    rng = np.random.default_rng(8)
+    words = [f"w{k}" for k in range(400)]
+
+    def said(name: str, count: int = 60) -> Corpus:
+        texts = [" ".join(rng.choice(words, 12)) for _ in range(count)]
+        return Corpus([Conversation(f"{name}{k}", (Turn("user", text),)) for k, text in enumerate(texts)])
+
+    def reworded(corpus: Corpus) -> Corpus:
+        """Seven words of each turn, then others: no eight of it on end."""
+        cut = [(*talk.turns[0].text.split()[:7], *rng.choice(words, 5)) for talk in corpus]
+        return Corpus([Conversation(f"x{k}", (Turn("user", " ".join(one)),)) for k, one in enumerate(cut)])
+
+    test, train, other = said("test"), said("train"), said("other")
+    part = Corpus([*test][:30])
+    assert copies_of(test, train, reworded(other)) == ""
+    assert "repeat six words" in copies_of(test, train, reworded(Corpus([*part, *other])))
+    assert copies_of(test, train, reworded(part)) == ""  # 30 long turns are too few to say

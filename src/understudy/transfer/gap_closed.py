@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from understudy.conversations import Corpus
+from understudy.conversations.text import tokens
 from understudy.errors import MeasureError
 from understudy.measures.measurement import Measurement, MeasureSpec, counts
 from understudy.seeds import stream
@@ -30,6 +31,10 @@ from understudy.users.origins import contamination
 
 CEILING = 0.98
 FEWEST_UNITS = 10
+# On real corpora, users fitted to the test conversations or to more than them repeat six words 16 to 80 points more
+# often than people of the training half do; users fitted to others, and sets by language models, at most 8.
+OFTENER = 0.15
+FEWEST_LONG = 50
 SOURCE = "Suresh et al. (2025), arXiv:2409.19020, whose coverage S/I this replaces; see docs/transfer.md"
 
 
@@ -106,16 +111,25 @@ def gap_of(scores: ArmScores, arm: str, *, rng: np.random.Generator, level: floa
 def copies_of(test: Corpus, train: Corpus, synthetic: Corpus) -> str:
     """A sentence where the synthetic turns repeat the test conversations as only their own people could; else none.
 
-    Held against the real training conversations, which are by other people: long turns (8 words or more) with eight
-    words of a test turn, more than twice as often and by ten points.
+    Held against the real training conversations, which are by other people: turns with eight words on end of a test
+    turn more than twice as often and by ten points, or with six words by `OFTENER`. Users fitted to a part of the test
+    conversations, or to more than them, are found so, under the copy guard as well.
     """
-    own, others = (verbatim_rate(corpus, test) or 0.0 for corpus in (synthetic, train))
-    if own <= max(2 * others, others + 0.1):
-        return ""
-    return (
-        f"{own:.0%} of the long synthetic turns repeat eight words of a test turn, {others:.0%} of the real training"
-        " turns do: were the users fitted to the test conversations? Then the gap closed is too high"
-    )
+    for span, word in ((8, "eight"), (6, "six")):
+        own, others = (verbatim_rate(corpus, test, size=span) or 0.0 for corpus in (synthetic, train))
+        few = min(_long_turns(corpus, span) for corpus in (synthetic, train)) < FEWEST_LONG
+        bound = max(2 * others, others + 0.1) if span == 8 else 1.0 if few else others + OFTENER
+        if own > bound:
+            return (
+                f"{own:.0%} of the long synthetic turns repeat {word} words of a test turn, {others:.0%} of the real"
+                " training turns do: were the users fitted to the test conversations? Then the gap closed is too high"
+            )
+    return ""
+
+
+def _long_turns(corpus: Corpus, span: int) -> int:
+    said = (turn.text for talk in corpus for turn in talk.turns if turn.role == "user")
+    return sum(len(tokens(text)) >= span for text in said)
 
 
 def gap_closed(
