@@ -122,7 +122,7 @@ def test_a_simulator_that_adds_nothing_is_said_to() -> None:
 def test_a_prediction_powered_score_stands_beside_the_human_one() -> None:
     assert powered_sentence(ranking()[3].parts[0]) == (
         "retrieval-2: 0.75 (0.70 to 0.80); from people alone 0.74 (0.68 to 0.80); "
-        "120 more real conversations would bring the wanted precision."
+        "120 more real episodes would bring the wanted precision."
     )
 
 

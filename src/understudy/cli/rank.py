@@ -273,12 +273,14 @@ def _show_worth(evidence: Mapping[str, Any], output: Output) -> None:
             )
         ]
         half = "" if buy["chosen"] else " (half of the median now; --precision sets it)"
-        output.line(f"real conversations to buy for scores within ±{buy['half_width']:.3f}{half}:")
+        output.line(f"real episodes to buy for scores within ±{buy['half_width']:.3f}{half}:")
         output.table(["system", "held", "buy", "without the simulator"], table)
     if "spend" in evidence:
         rows = evidence["spend"]["systems"]
         spent = ", ".join(f"{name} {k:,}" for name, k in zip(rows["system"], rows["buy"], strict=True) if k)
-        output.line(f"{evidence['spend']['budget']:,} more real conversations, best spent: {spent}")
+        output.line(f"{evidence['spend']['budget']:,} more real episodes, best spent: {spent}")
+    for reason in next((evidence[key]["left_out"] for key in ("buy", "spend") if key in evidence), ()):
+        output.line(f"what to buy is not known of {reason}")
 
 
 def _show_stability(evidence: Mapping[str, Any], output: Output) -> None:

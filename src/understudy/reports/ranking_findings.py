@@ -166,7 +166,7 @@ def _sure(m: Measurement, a: str, b: str) -> tuple[float, float] | None:
     for r in columns_in(m.evidence.get("p_order"), "first", "second", "p_real", "p_simulated") or ():
         p, q = r["p_real"], r["p_simulated"]
         if {r["first"], r["second"]} == {a, b} and is_number(p) and is_number(q):
-            real, simulated = float(p), float(q)  # type: ignore[arg-type]
+            real, simulated = float(p), float(q)
             return (real, simulated) if r["first"] == a else (1 - real, 1 - simulated)
     return None
 
@@ -178,7 +178,7 @@ def _pairs(m: Measurement) -> tuple[str, ...]:
     ]
     if not rows:
         return ()
-    chance = [(float(r["p_same"]), f"{r['first']} and {r['second']}") for r in rows]  # type: ignore[arg-type]
+    chance = [(float(r["p_same"]), f"{r['first']} and {r['second']}") for r in rows]
     alike = sum(p > DECIDED for p, _ in chance)
     against = sorted(c for c in chance if c[0] < 1 - DECIDED)
     open_ = len(chance) - alike - len(against)
@@ -238,7 +238,7 @@ def powered_sentence(m: Measurement) -> str:
     beside = "" if alone is None else f"; from people alone {number(alone, 2)}"
     beside += f" ({interval(bounds, 2)})" if alone is not None and bounds is not None else ""
     more = evidence_number(m, "buy", "buy_more", "more")
-    buy = f"; {more:,.0f} more real conversations would bring the wanted precision" if more else ""
+    buy = f"; {more:,.0f} more real episodes would bring the wanted precision" if more else ""
     return f"{system}: {number(m.value, 2)}{reach}{beside}{buy}."
 
 

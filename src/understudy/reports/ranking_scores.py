@@ -117,7 +117,7 @@ def _powered(found: Sequence[Measurement]) -> Figure:
 
 
 def _purchases(evidence: Mapping[str, Any]) -> list[Figure]:
-    """How many more real conversations bring a wanted precision, and how a budget is best spent."""
+    """How many more real episodes bring a wanted precision, and how a budget is best spent."""
     figures = []
     for key, counted in (("buy", "half_width"), ("spend", "budget")):
         source = evidence.get(key)
@@ -144,11 +144,13 @@ def _purchases(evidence: Mapping[str, Any]) -> list[Figure]:
         )
         wanted = float(source[counted])
         caption = (
-            f"Real conversations to buy for scores within ±{number(wanted, 3)}"
+            f"Real episodes to buy for scores within ±{number(wanted, 3)}"
             if key == "buy"
-            else f"How {wanted:,.0f} more real conversations are best spent"
+            else f"How {wanted:,.0f} more real episodes are best spent"
         )
-        figures.append(Figure(caption, lanes_table("to buy", figure), figure))
+        dropped = source.get("left_out")
+        note = f"Not known of {'; '.join(map(str, dropped))}." if isinstance(dropped, (list, tuple)) and dropped else ""
+        figures.append(Figure(caption, lanes_table("to buy", figure), figure, note=note))
     return figures
 
 

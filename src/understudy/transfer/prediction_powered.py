@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from understudy.transfer.score_bounds import Scale, scale_of, score_bounds
 from understudy.transfer.scores import Scores
 
 Floats = npt.NDArray[np.float64]
@@ -14,6 +15,7 @@ FEWEST_UNITS = 10
 FEWEST_PAIRED = 15  # users, from which the degree of freedom that the weight costs widens by 5 % at most
 SHIFTED = 0.01
 EVERY_ITEM = "every simulated item has a real score already: simulate items that nobody has scored"
+ALL_EQUAL = "all its real scores are equal"
 NO_ITEM = "the two sides name no item in common, so that no real score has a simulated one beside it"
 
 
@@ -70,7 +72,8 @@ def prediction_powered(real: Scores, simulated: Scores, system: str, *, level: f
     which is PPI++ for a mean with its power-tuned lambda: `lambda = w (1 + n/N)`. Variances are by user (a name on
     both sides is one user), t with G - 2 degrees of freedom over the G real users. D is zero on average, whatever
     the simulator is like, if real and further items were drawn from the same source; so a misleading simulator
-    costs nothing but the one degree of freedom. Unscored episodes on the real side are no part of L.
+    costs nothing but the one degree of freedom. Unscored episodes on the real side are no part of L. Intervals keep to
+    the scale of the real scores (`score_bounds`).
 
     Angelopoulos, Duchi & Zrnic (2023), arXiv 2311.01453. Differences: clustered by user; w is not clipped to
     [0, 1], so that a simulator on another scale, or in reverse, still helps; w loses a degree of freedom.
@@ -89,13 +92,14 @@ def prediction_powered(real: Scores, simulated: Scores, system: str, *, level: f
     mean = float(sides.score.mean())
     y = _influence(sides.score, sides.user, sides.users)
     human_variance = float(y @ y) * users / max(users - 1, 1)
-    human = _bounds(mean, human_variance, users - 1, level) if users >= FEWEST_UNITS else None
+    scale = scale_of(real.score)
+    human = _bounds(mean, human_variance, users, users - 1, scale, level) if users >= FEWEST_UNITS else None
     paired = np.isfinite(sides.predicted)
     alone = PoweredScore(
         system, mean, human, mean, human, 0.0, None, n, users, int(paired.sum()), len(sides.further), float(n),
         float(np.sqrt(n * human_variance)), 0.0,
     )  # fmt: skip
-    reason = _hindrance(real, simulated, sides, users)
+    reason = _hindrance(real, simulated, sides, users) or ("" if human_variance > 0 else ALL_EQUAL)
     if reason:
         return alone._replace(reason=reason)
     contrast = _influence(sides.predicted[paired], sides.user[paired], sides.users)
@@ -114,9 +118,10 @@ def prediction_powered(real: Scores, simulated: Scores, system: str, *, level: f
     gain = float(y @ y) / max(float(rest @ rest), 1e-9 * float(y @ y)) * (users - 2) / (users - 1)
     effective = n * max(gain, 1.0)
     supply = 1 + alone.paired / alone.unlabelled
+    value = min(max(mean - weight * shift, scale.low), scale.high)
     return alone._replace(
-        value=mean - weight * shift,
-        interval=_bounds(mean - weight * shift, variance, users - 2, level),
+        value=value,
+        interval=_bounds(value, variance, users, users - 2, scale, level, people=mean),
         weight=weight * supply,
         correlation=correlation,
         effective=effective,
@@ -154,11 +159,11 @@ def _sides(real: Scores, simulated: Scores, system: str) -> _Sides:
 
 def _hindrance(real: Scores, simulated: Scores, sides: _Sides, users: int) -> str:
     """Why the simulated scores cannot be used, if so."""
-    if users < FEWEST_UNITS:
-        return f"{users} real users; at least {FEWEST_UNITS} are needed for an interval"
     paired = np.isfinite(sides.predicted)
     if real.item is None or simulated.item is None or not paired.any():
         return NO_ITEM
+    if users < FEWEST_UNITS:
+        return too_few_users(users)
     if len(np.unique(sides.user[paired])) < FEWEST_PAIRED:
         return (
             f"{len(np.unique(sides.user[paired]))} real users have an item that was simulated; at least {FEWEST_PAIRED}"
@@ -170,17 +175,32 @@ def _hindrance(real: Scores, simulated: Scores, sides: _Sides, users: int) -> st
     return ""
 
 
+def too_few_users(users: int) -> str:
+    """Why a score has no interval."""
+    return f"{users} real users; at least {FEWEST_UNITS} are needed for an interval"
+
+
 def _influence(values: Floats, user: npt.NDArray[np.int64], users: int) -> Floats:
     """What each user adds to the error of the mean."""
     total: Floats = np.bincount(user, values - values.mean(), minlength=users) / len(values)
     return total
 
 
-def _bounds(mean: float, variance: float, freedom: int, level: float) -> tuple[float, float]:
-    from scipy import stats
-
-    reach = float(stats.t.ppf(0.5 + level / 2, max(freedom, 1))) * float(np.sqrt(variance))
-    return mean - reach, mean + reach
+def _bounds(
+    mean: float, variance: float, users: int, freedom: int, scale: Scale, level: float, people: float | None = None
+) -> tuple[float, float]:
+    """Bounds on the scale of the score; trials are counted by the mean of `people`, which is a plain average."""
+    share = ((mean if people is None else people) - scale.low) / (scale.high - scale.low) if scale.binary else 0.0
+    low, high = score_bounds(
+        np.array([mean]),
+        np.array([variance]),
+        np.array([float(users)]),
+        scale,
+        freedom=np.array([float(freedom)]),
+        spread=np.array([share * (1 - share)]),
+        level=level,
+    )
+    return float(low[0]), float(high[0])
 
 
 def _shift_warning(shift: float, variance: float, users: int) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from understudy.seeds import stream
 from understudy.transfer.allocation import buy_for_precision, spend
-from understudy.transfer.prediction_powered import PoweredScore
+from understudy.transfer.prediction_powered import ALL_EQUAL, PoweredScore, too_few_users
 from understudy.transfer.rank_agreement import Agreement, rank_agreement
 from understudy.transfer.rank_correlation import kendall_tau
+from understudy.transfer.score_bounds import Scale, score_bounds
 from understudy.transfer.scores import Scores, Tally, tally
 from understudy.transfer.split_half import Ceiling
 
@@ -20,13 +20,17 @@ FEWEST_SYSTEMS = 8  # below which an order may be right by luck
 
 
 def systems_table(
-    crowd: Tally, machine: Tally, powered: Sequence[PoweredScore], systems: Sequence[str]
+    crowd: Tally,
+    machine: Tally,
+    scales: tuple[Scale, Scale],
+    powered: Sequence[PoweredScore],
+    systems: Sequence[str],
 ) -> dict[str, Any]:
     """A row a system, best real score first: real, simulated and prediction-powered scores with their bounds."""
     order = np.argsort(-crowd.means, kind="stable")
     table: dict[str, Any] = {"system": [systems[k] for k in order]}
-    for name, side in (("real", crowd), ("simulated", machine)):
-        low, high = _bounds(side)
+    for name, side, scale in (("real", crowd, scales[0]), ("simulated", machine, scales[1])):
+        low, high = score_bounds(side.means, np.diag(side.covariance), side.units.astype(np.float64), scale)
         for key, column in (("", side.means), ("_low", low), ("_high", high), ("_n", side.counts.sum(0))):
             table[name + key] = column[order].tolist()
         table[f"{name}_users"] = side.units[order].tolist()
@@ -36,13 +40,6 @@ def systems_table(
     table["prediction_powered_low"] = [i[0] if i else None for i in intervals]
     table["prediction_powered_high"] = [i[1] if i else None for i in intervals]
     return table
-
-
-def _bounds(side: Tally) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    from scipy import stats
-
-    reach = stats.t.ppf(0.975, np.maximum(side.units - 1, 1)) * np.sqrt(np.diag(side.covariance))
-    return side.means - reach, side.means + reach
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -102,15 +99,40 @@ def without_spoiled(
 
 
 def purchases(powered: Sequence[PoweredScore], precision: float | None, budget: int | None) -> dict[str, Any]:
-    """What to buy for the wanted precision, and how to spread a budget."""
+    """What to buy for the wanted precision, and how to spread a budget; systems without an answer, each with why."""
     widths = [(high - low) / 2 for p in powered if p.interval for low, high in [p.interval] if high > low]
     wanted = precision if precision is not None else (float(np.median(widths)) / 2 if widths else None)
     evidence: dict[str, Any] = {}
     buyable = [p for p in powered if p.interval and p.sigma > 0]
+    left_out = [
+        f"{p.system}: {ALL_EQUAL if p.interval else too_few_users(p.users)}" for p in powered if p not in buyable
+    ]
     if wanted is not None and buyable:
         rows = [p._asdict() for p in buy_for_precision(buyable, wanted)]
-        evidence["buy"] = {"half_width": wanted, "chosen": precision is not None, "systems": columns_of(rows)}
+        chosen = precision is not None
+        evidence["buy"] = {
+            "half_width": wanted, "chosen": chosen, "systems": columns_of(rows), "left_out": left_out
+        }  # fmt: skip
     if budget is not None and buyable:
         rows = [p._asdict() for p in spend(buyable, budget)]
-        evidence["spend"] = {"budget": budget, "systems": columns_of(rows)}
+        evidence["spend"] = {"budget": budget, "systems": columns_of(rows), "left_out": left_out}
     return evidence
+
+
+def reasons_of(powered: Sequence[PoweredScore]) -> str:
+    """Why no score is sharpened: one reason for all, or each with its systems, the commonest first.
+
+    >>> alone = PoweredScore("a", 0, None, 0, None, 0, None, 9, 9, 0, 0, 9, 1.0, 0.0, "few")
+    >>> reasons_of([alone, alone._replace(system="b", reason="flat"), alone._replace(system="c", reason="flat")])
+    'flat (b, c); few (a)'
+    """
+    systems: dict[str, list[str]] = {}
+    for p in powered:
+        systems.setdefault(p.reason or "the simulator explains nothing of the real scores", []).append(p.system)
+    if len(systems) == 1:
+        return next(iter(systems))
+    told = [
+        f"{reason} ({', '.join(names[:4])}{f' and {len(names) - 4} more' if len(names) > 4 else ''})"
+        for reason, names in sorted(systems.items(), key=lambda item: -len(item[1]))
+    ]
+    return "; ".join(told)

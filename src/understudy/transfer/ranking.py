@@ -19,9 +19,11 @@ from understudy.transfer.rank_evidence import (
     columns_of,
     flags_of,
     purchases,
+    reasons_of,
     systems_table,
     without_spoiled,
 )
+from understudy.transfer.score_bounds import scale_of
 from understudy.transfer.scores import Compared, Scores, Tally, compared_systems, tally
 from understudy.transfer.split_half import CORRELATIONS, Ceiling, Kind, human_ceiling, split_half_curve
 
@@ -159,8 +161,9 @@ def _orders(
 ) -> list[Measurement]:
     systems = compared.systems
     other = len(machine_rows) / len(people_rows)
+    scales = scale_of(people_rows.score), scale_of(machine_rows.score)
     evidence = {
-        "systems": systems_table(crowd, machine, powered, systems),
+        "systems": systems_table(crowd, machine, scales, powered, systems),
         "p_order": columns_of([pair._asdict() for pair in pair_orders(systems, crowd, machine)]),
         "descriptive": len(systems) < FEWEST_SYSTEMS,
         "left_out": list(compared.left_out),
@@ -257,7 +260,7 @@ def _worth(powered: Sequence[PoweredScore], n: N, *, precision: float | None, bu
     parts = tuple(_powered(p, n, buy.get(p.system)) for p in powered)
     usable = [p for p in powered if p.weight != 0.0]
     if not usable:
-        reason = powered[0].reason or "the simulator explains nothing of the real scores"
+        reason = reasons_of(powered)
         return Measurement(
             name=POWERED.name, value=None, status="unscored", reason=reason, n=n, spec=POWERED, parts=parts,
             evidence=evidence,
