@@ -173,3 +173,24 @@ def test_what_nobody_means_is_refused(capsys, folder, monkeypatch, more, says) -
     done = run(capsys, *arguments, *more)
     assert done.code == 2, done.err
     assert says in done.err
+
+
+def test_scenarios_that_broke_are_tried_again_on_request_and_no_others(capsys, folder) -> None:
+    (folder / "plan.toml").write_text(PLAN.replace("n = 6", "n = 12") + "[guards]\nnear_duplicate = 1.0\n")
+    with StubProcess(answer=SAID, fault_rate=0.6, faults=["refusal"]) as stub:
+        arguments = ("generate", "plan.toml", "--model", f"openai:stub@{stub.url}", "--out", "syn.jsonl", "--json")
+        first = run(capsys, *arguments)
+        assert first.code == 0, first.err
+        assert sum(json.loads(first.out)["accounts"]["failed"].values()) > 0
+        assert "--resume --retry-failed" in first.err
+        calls = stub.counters()["calls"]
+        again = run(capsys, *arguments, "--resume")
+        assert json.loads(again.out)["accounts"] == json.loads(first.out)["accounts"]
+        assert stub.counters()["calls"] == calls
+        stub.configure(fault_rate=0.0)
+        mended = run(capsys, *arguments, "--resume", "--retry-failed")
+        assert mended.code == 0, mended.err
+        told = json.loads(mended.out)
+        assert told["accounts"]["failed"] == {}
+        assert told["spent"]["calls"] == stub.counters()["calls"]
+    assert not (folder / "syn.jsonl.journal").exists()

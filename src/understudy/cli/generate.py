@@ -322,7 +322,11 @@ def _run(
         if made.conversations:
             write_corpus(file, made.conversations)
         write_account(sidecar_beside(file), account)
-        journal.remove()
+        broke = _broke(made)
+        if broke and made.conversations:
+            output.warn(f"{broke:,} scenarios broke; try them again with: {again} --retry-failed")
+        else:
+            journal.remove()
     if not made.conversations:
         raise SimulatorError(
             f"none of {asked.plan.n:,} scenarios came through; {file} was not written",
@@ -330,6 +334,11 @@ def _run(
             fix=f"see {sidecar_beside(file)} for all reasons; --preview 3 shows what comes back",
         )
     tell(made, prepared, provenance, file, output, seconds=time.perf_counter() - start, spent=opened.models.spent)
+
+
+def _broke(made: Generated) -> int:
+    """Scenarios whose attempts broke; what a model said of subtopics stands."""
+    return sum(count for reason, count in made.accounts.failed.items() if not reason.startswith("subtopics"))
 
 
 def _tell_preview(asked: Request, output: Output) -> None:

@@ -12,7 +12,6 @@ from understudy.models.model import (
     close_model,
 )
 
-
 UNREACHED = ("unreachable", "dns", "tls", "connect_timeout")
 MOST_UNREACHED = 3
 _CHECK_URL = "check the URL of the model (behind @, or OPENAI_BASE_URL), and that its server runs"

@@ -19,9 +19,10 @@ LONGEST_WAIT_S = 900.0
 class Retrying:
     """A model that tries again after transient faults and rate limits, and only after those.
 
-    A request has `attempts` tries; where the last of them reached nobody, that stops the run. Being turned away for the rate uses none of them, but all waits for one request
-    together stay below `longest_wait_s`. Waits grow exponentially with jitter; a Retry-After is kept to. `faults`
-    counts every fault met by its code, `waiting` the requests that wait for another try.
+    A request has `attempts` tries; where the last of them reached nobody, that stops the run. Being turned away for
+    the rate uses none of them, but all waits for one request together stay below `longest_wait_s`. Waits grow
+    exponentially with jitter; a Retry-After is kept to. `faults` counts every fault met by its code, `waiting` the
+    requests that wait for another try.
     """
 
     def __init__(
