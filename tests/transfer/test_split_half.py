@@ -39,13 +39,13 @@ def test_a_larger_other_side_raises_the_ceiling():
 def test_the_interval_covers_at_length():
     truth = brute(12, 40, 40)
     ceilings = found(12, 300, splits=300)
-    assert 0.9 <= np.mean([c.interval[0] <= truth <= c.interval[1] for c in ceilings]) <= 0.985
+    assert 0.92 <= np.mean([c.interval[0] <= truth <= c.interval[1] for c in ceilings]) <= 0.985
 
 
 def test_systems_that_do_not_differ_have_a_ceiling_at_nothing():
     rng = np.random.default_rng(4)
     c = human_ceiling(Tally(rng.normal(size=(60, 8)), np.ones((60, 8))), "kendall", rng=rng)
-    assert c.interval[0] <= 0.05
+    assert c.interval[0] == 0
     assert c.interval[1] < 0.8
 
 

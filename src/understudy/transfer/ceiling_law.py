@@ -66,9 +66,10 @@ def expected_agreement(
     A pair of systems with true difference d, of standard error s among these people, adds
     `(2 Phi(d sqrt(first) / s) - 1)(2 Phi(d sqrt(second) / s) - 1)` to tau. What is observed is d and noise of
     standard error s; the estimate is the mean over pairs of that function of the observed d / s whose expectation
-    comes nearest to it (a regularised deconvolution: ridge on the slope; off by up to .08 for one pair at sizes of
-    1, .18 at 1 and 4, in both directions, so far less over pairs), and for halves of the people exactly `4 Phi(|d| / s) - 3`. So nothing is assumed of
-    how systems are spaced. Ties of scores on a grid count as tau-b has them, to first order.
+    comes nearest to it, and for halves of the people exactly `4 Phi(|d| / s) - 3`. The function is a deconvolution
+    with a ridge on its slope: off by up to .08 for one pair at sizes 1 and 1, by .18 at 1 and 4, upwards where d is 0
+    and downwards at one standard error, so by far less over pairs. Nothing is assumed of how systems are spaced.
+    Ties of scores on a grid count as tau-b has them, to first order.
 
     Interval: true scores are drawn by what is known of them (normal, drawn together by their errors), spread by
     factors from 0 to 5; from each the estimate is made again with new errors of the means, and of these errors
