@@ -165,7 +165,11 @@ def test_the_verb(tmp_path, capsys):
         capsys, "rank", sim, other, "--real", real, "--slice", "age", "--precision", "0.1", "--out", tmp_path / "r"
     )
     assert ran.code == 0, ran.err
+    assert ran.out.startswith("The order of 8 systems under simulated users against their order under people:")
     assert "ranking.tau:" in ran.out
+    assert ran.out.count("common to all") == 3
+    assert all(f"\n{by} " in ran.out for by in ("difficulty", "age", "system"))
+    assert "pairs in people's order" in ran.out
     assert "human ceiling" in ran.out
     assert "within ±0.100" in ran.out
     assert (tmp_path / "r" / "report.html").exists()

@@ -71,6 +71,32 @@ def test_a_corpus_carries_its_ratings_in_meta_and_in_turns(tmp_path):
     assert read_scores(path, Columns(score="turns.meta.stars")).score.tolist() == [4.0] * 4
 
 
+def test_what_lies_in_meta_needs_no_meta_in_its_path(tmp_path):
+    rows = [conversation(k, meta={"agent": "ab"[k % 2], "town": "x"}) for k in range(2)]
+    path = write(tmp_path, rows, ".jsonl")
+    scores = read_scores(path, Columns(system="agent", score="turns.stars", slices=("town",)))
+    assert scores.score.tolist() == [4.0, 4.0]
+    assert scores.system.tolist() == ["a", "b"]
+    assert scores.slices["town"].tolist() == ["x", "x"]
+
+
+def test_a_wrong_path_is_told_what_there_is(tmp_path):
+    path = write(tmp_path, [conversation(k, meta={"agent": "a", "ratings": {"useful": 1}}) for k in range(2)], ".jsonl")
+    with pytest.raises(UsageError, match=r"'turns\.satisfaction'") as caught:
+        read_scores(path, Columns(score="turns.satisfaction"))
+    assert "turns.meta.stars" in caught.value.why
+    assert "meta.ratings.useful" in caught.value.why
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_group_of_scores_is_no_score(tmp_path, many):
+    ratings = {"useful": 1, "fluent": 0}
+    rows = [conversation(k, meta={"agent": "a", "ratings": [ratings] if many else ratings}) for k in range(2)]
+    with pytest.raises(UsageError, match="groups of values, with the keys useful, fluent") as caught:
+        read_scores(write(tmp_path, rows, ".jsonl"), Columns(score="meta.ratings"))
+    assert "--score meta.ratings.useful" in caught.value.fix
+
+
 def test_a_rollout_that_broke_says_who_broke_it(tmp_path):
     rows = [
         conversation(0, meta={"system": "a", "score": 1}, ending={"by": "fault", "reason": "user: role_flip: x"}),

@@ -215,7 +215,8 @@ def _show(m: Measurement, output: Output) -> None:
     for flag in m.evidence.get("flags", []):
         output.line(f"  {flag}")
     if m.name in shown:
-        shown[m.name](m.evidence, output)
+        for part in m.parts if m.name == "ranking.calibration" and m.value is not None else (m,):
+            shown[m.name](part.evidence, output)
     if m.name == "ranking.tau":
         for sentence in choices_and_pairs(m):
             output.line(sentence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 import numpy as np
 
 from understudy.errors import MeasureError
@@ -228,7 +229,11 @@ def _calibrated(people: Scores, machine: Scores, n: N, *, seed: int) -> Measurem
         )  # fmt: skip
     parts = tuple(_calibration(c, n, f"{CALIBRATION.name}.{c.by}") for c in scored)
     lead = _calibration(scored[0], n, CALIBRATION.name)
-    return Measurement(**{f: getattr(lead, f) for f in lead.__struct_fields__ if f != "parts"}, parts=parts)
+    dropped = [by for by, c in zip(ways, found, strict=True) if c is None]
+    if dropped:
+        flags = [f"not known by {by}: no bin has ten users on both sides" for by in dropped]
+        lead = msgspec.structs.replace(lead, evidence={**lead.evidence, "flags": flags})
+    return msgspec.structs.replace(lead, parts=parts)
 
 
 def _calibration(c: Calibration, n: N, name: str) -> Measurement:

@@ -32,6 +32,8 @@ NO_FAULT = {"", "0", "0.0", "false", "no", "none", "null"}
 # Who else can have broken an episode; the rest is the simulator's doing.
 NOT_THE_SIMULATOR = ("partner", "assistant", "environment", "judge")
 SHOWN = 6
+SEARCHED = 50  # rows, and turns of each, whose paths a mistake is told
+MOST_PATHS = 20
 LARGEST = 1e100  # of scores: squares of larger ones are no numbers
 LONGEST = 200  # characters of a label, as columns are as wide as their longest
 
@@ -84,7 +86,7 @@ def read_scores(
         unit=np.array([name or f"row {k}" for k, name in enumerate(named)], dtype=np.str_),
         item=_texts(rows, found.get("item")),
         difficulty=_optional_numbers(rows, found.get("difficulty")),
-        slices={name: column for name in wanted.slices if (column := _texts(rows, name)) is not None},
+        slices={name: column for name in wanted.slices if (column := _texts(rows, found[f"slice {name}"])) is not None},
         spoiled=_spoiled(rows, found.get("fault")),
         has_users=any(named),
         source=str(path),
@@ -173,7 +175,7 @@ def _columns(rows: Sequence[Mapping[str, Any]], wanted: Columns, path: str) -> d
     found = {}
     for what, names in usual.items():
         asked = getattr(wanted, what)
-        for name in (asked,) if asked is not None else names:
+        for name in _spellings(asked) if asked is not None else names:
             if any(_present(value_at(row, name)) for row in rows):
                 found[what] = name
                 break
@@ -183,10 +185,24 @@ def _columns(rows: Sequence[Mapping[str, Any]], wanted: Columns, path: str) -> d
     for what in ("system", "score"):
         if what not in found:
             raise _absent(what, None, rows, path)
-    for name in wanted.slices:
-        if not any(_present(value_at(row, name)) for row in rows):
-            raise _absent("slice", name, rows, path)
+    for asked in wanted.slices:
+        for name in _spellings(asked):
+            if any(_present(value_at(row, name)) for row in rows):
+                found[f"slice {asked}"] = name
+                break
+        else:
+            raise _absent("slice", asked, rows, path)
     return found
+
+
+def _spellings(asked: str) -> tuple[str, ...]:
+    """The path as asked for, else the same in `meta`, where reading a corpus puts what it has no field for.
+
+    >>> _spellings("turns.stars"), _spellings("agent")
+    (('turns.stars', 'turns.meta.stars'), ('agent', 'meta.agent'))
+    """
+    head, _, tail = asked.partition("turns.")
+    return (asked, f"meta.{asked}" if head or not tail else f"turns.meta.{tail}")
 
 
 def _present(value: Any) -> bool:
@@ -194,15 +210,30 @@ def _present(value: Any) -> bool:
 
 
 def _absent(what: str, asked: str | None, rows: Sequence[Mapping[str, Any]], path: str) -> UsageError:
-    sample = rows[0] if rows else {}
-    names = [*map(str, sample)]
-    meta = sample.get("meta")
-    names += [f"meta.{name}" for name in meta] if isinstance(meta, Mapping) else []
+    names = list(dict.fromkeys(name for row in rows[:SEARCHED] for name in _paths(row)))
+    # Ratings lie in meta: a list that is cut keeps them.
+    names.sort(key=lambda name: "meta" not in name.split(".") and "." in name)
+    more = f" and {len(names) - MOST_PATHS} more" if len(names) > MOST_PATHS else ""
     return UsageError(
         f"{path}: no column {asked!r}" if asked else f"{path}: no column for the {what}",
-        why=f"rows hold {', '.join(names[:14]) or 'nothing'}",
+        why=f"rows hold {', '.join(names[:MOST_PATHS]) or 'nothing'}{more}",
         fix=f"name it with --{what} COLUMN; a path into nested data has dots, as meta.ratings.usefulness",
     )
+
+
+def _paths(value: Any, path: str = "") -> Iterator[str]:
+    """The paths to everything that a row holds, once each.
+
+    >>> list(_paths({"id": "a", "turns": [{"meta": {"stars": 2}}, {"meta": {"stars": 3}}]}))
+    ['id', 'turns.meta.stars']
+    """
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _paths(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+        yield from dict.fromkeys(name for item in value[:SEARCHED] for name in _paths(item, path))
+    elif _present(value) and path:
+        yield path
 
 
 def _text(value: Any) -> str:
@@ -249,7 +280,24 @@ def _number(value: Any, values: Mapping[str, float | None]) -> float | str:
         return TRUTHS.get(text.lower(), text)
 
 
+def _group(value: Any) -> Mapping[str, Any] | None:
+    """What holds values by name where a score should be."""
+    if isinstance(value, Mapping):
+        return value
+    return (
+        next((item for item in value if isinstance(item, Mapping)), None) if isinstance(value, list | tuple) else None
+    )
+
+
 def _numbers(values: Sequence[Any], words: Mapping[str, float | None], path: str, column: str) -> Floats:
+    group = next((found for value in values if (found := _group(value)) is not None), None)
+    if group is not None:
+        inside = f"{column}.{next(map(str, group), 'NAME')}"
+        raise UsageError(
+            f"{path}: {column} holds groups of values, with the keys {', '.join(map(str, list(group)[:MOST_PATHS]))}",
+            why="a score is one number",
+            fix=f"name one of them: --score {inside}",
+        )
     numbers = [_number(value, words) for value in values]
     unknown = Counter(number for number in numbers if isinstance(number, str))
     if unknown:
