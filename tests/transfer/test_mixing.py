@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -150,3 +151,22 @@ def test_a_member_that_is_the_real_people_is_named(kinds) -> None:
     assert any("conversations of fitted" in flag and "fitted on" in flag for flag in flags)
     assert any("conversations of judged" in flag and "judge" in flag for flag in flags)
     assert not any("of plain" in flag for flag in flags)
+
+
+def test_a_member_fitted_to_the_people_who_judge_is_flagged(kinds) -> None:
+    real, judges = people((1, 1, 1), 60, 1, "r"), people((1, 1, 1), 60, 2, "j")
+    whole = Corpus([*real, *judges])
+
+    def by(to: Corpus) -> Corpus:
+        origin = {"simulator": f"fitted:guarded:{to.digest[:12]}:0"}
+        return Corpus([msgspec.structs.replace(talk, provenance=origin) for talk in kinds["kind0"]])
+
+    def flags(to: Corpus) -> list[str]:
+        corpora = {"mine": by(to), "plain": kinds["kind1"]}
+        found = mix_corpora(corpora, real, judges, whole=whole, seed=0).measurement.evidence["flags"]
+        return [flag for flag in found if "contaminated" in flag]
+
+    assert flags(people((1, 1, 1), 60, 3, "o")) == []
+    assert flags(judges)[0].startswith("mine: contaminated: 100%")
+    assert flags(whole)[0].startswith("mine: contaminated: 100%")
+    assert "its weight is too high" in flags(real)[0]

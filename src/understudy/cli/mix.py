@@ -69,7 +69,8 @@ def mix(
     """Mix synthetic corpora so that they come nearer to real users.
 
     Weights are fitted on a small real sample, by some families of measures; other people, by other families,
-    judge whether the mix is closer than every corpus in it.
+    judge whether the mix is closer than every corpus in it. Nobody of either may be among the people that a corpus
+    in the mix was fitted to; and what is trained or audited on the mix is tested on others than REAL.
 
     \b
     understudy mix a.jsonl b.jsonl --real sample.jsonl --out mixed.jsonl
@@ -85,7 +86,7 @@ def mix(
     for path in synthetic if holdout else ():
         refuse_same(holdout or "", path)
     corpora = _synthetic(synthetic, real, user_role, output)
-    sample, judging = _real(real, holdout, user_role, seed, output)
+    sample, judging, whole = _real(real, holdout, user_role, seed, output)
     mixed = mix_corpora(
         corpora,
         sample,
@@ -95,6 +96,7 @@ def mix(
         channels=_listed(channels),
         select=select,
         n=n,
+        whole=whole,
         seed=seed,
     )
     write_corpus(file, mixed.corpus)
@@ -106,7 +108,7 @@ def mix(
         if n is not None and len(mixed.corpus) < n:
             o.line(f"! {n:,} conversations were asked for; {len(mixed.corpus):,} have any weight", "yellow")
         for flag in mixed.measurement.evidence["flags"]:
-            o.line(f"! {flag}", "yellow")
+            o.line(f"! {flag}", "bold red" if "contaminated" in flag else "yellow")
         o.line()
         o.line(f"{file}: {describe(mixed.corpus)}; {recipe.name} says how it was made")
 
@@ -146,13 +148,16 @@ def _synthetic(paths: list[str], real: str, user_role: str | None, output: Outpu
     }
 
 
-def _real(path: str, holdout: str | None, user_role: str | None, seed: int, output: Output) -> tuple[Corpus, Corpus]:
+def _real(
+    path: str, holdout: str | None, user_role: str | None, seed: int, output: Output
+) -> tuple[Corpus, Corpus, Corpus]:
+    """Who fits the weights, who judges, and REAL as it was given."""
     from understudy.conversations.splitting import split_corpus
 
-    sample = load_corpus(path, user_role=user_role, origin="real", output=output)
+    whole = sample = load_corpus(path, user_role=user_role, origin="real", output=output)
     refuse_swapped(sample, path)
     if holdout is None:
-        sample, judging = split_corpus(sample, (0.5, 0.5), seed=seed)
+        sample, judging = split_corpus(whole, (0.5, 0.5), seed=seed)
         output.note(f"half of {path} fits the weights, the other half judges (no user is in both)", "dim")
     else:
         judging = load_corpus(holdout, user_role=user_role, origin="real", output=output)
@@ -167,7 +172,7 @@ def _real(path: str, holdout: str | None, user_role: str | None, seed: int, outp
     units = len(set(sample.unit_ids.tolist()))
     if units < FEW_REAL:
         output.warn(f"weights are fitted on {amount(units, 'real unit')} only: expect wide intervals")
-    return sample, judging
+    return sample, judging, whole
 
 
 def _show(mixed: Mixed, o: Output) -> None:

@@ -28,6 +28,7 @@ from understudy.transfer.families import FIT_BY_DEFAULT, check_fitting, judges_f
 from understudy.transfer.judging import judge_mixture
 from understudy.transfer.members import Member, apart, members_of
 from understudy.transfer.mixtures import Candidates, MixtureFit, candidates_of, fit_mixture, pair_distances
+from understudy.users.origins import contamination, fitted_to
 
 SCHEMA = "understudy.mixture/1"
 FEWEST_REAL = 10
@@ -97,6 +98,7 @@ def mix_corpora(
     channels: Sequence[str] = (),
     select: bool = False,
     n: int | None = None,
+    whole: Corpus | None = None,
     seed: int,
 ) -> Mixed:
     """Mix `corpora` so that they come nearest to `real`, and judge the mix on `held_out`, by other families.
@@ -108,7 +110,8 @@ def mix_corpora(
     the weights are worth (`effective_size`) if that is more. Every conversation says in `provenance["mixture"]` which
     member it is from and with what weight.
 
-    `held_out` shares no person with `real`; neither should be among the people that a simulator was fitted to.
+    `held_out` shares no person with `real`; neither should be among the people that a simulator was fitted to. `whole`
+    is what both were drawn from, if from one. A member whose provenance names one of them is flagged.
     The measurement is `transfer.mixture` (`judge_mixture`).
 
     Raises UsageError for fewer than two members, fewer than ten real units, or `n` beyond what there is.
@@ -157,7 +160,7 @@ def mix_corpora(
             "families_used": list(families),
             "policy": fit.policy,
             "effective_size": recipe.effective_size,
-            "flags": _copies(separate, real, held_out),
+            "flags": [*_fitted(corpora, real, held_out, whole), *_copies(separate, real, held_out)],
         },
         seed=seed,
     )
@@ -171,6 +174,18 @@ def _refuse_empty(corpora: Mapping[str, Corpus]) -> None:
             why="a member without conversations cannot be drawn from",
             fix="leave it out",
         )
+
+
+def _fitted(members: Mapping[str, Corpus], real: Corpus, held_out: Corpus, whole: Corpus | None) -> list[str]:
+    """A sentence for each member that was fitted to the people who judge, or whom weights are fitted on."""
+    judges = [held_out, *([whole] if whole is not None else [])]
+    told = {name: contamination(corpus, judges, partners=False) for name, corpus in members.items()}
+    flags = [f"{name}: {flag}" for name, flag in told.items() if flag]
+    return flags + [
+        f"{name}: contaminated: users fitted to the real sample that weights are fitted on; its weight is too high"
+        for name, corpus in members.items()
+        if not told[name] and fitted_to(corpus, real) > 0
+    ]
 
 
 def _copies(members: Mapping[str, Corpus], real: Corpus, held_out: Corpus) -> list[str]:
