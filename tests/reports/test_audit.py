@@ -8,6 +8,7 @@ from understudy.conversations import Corpus
 from understudy.errors import MeasureError, UsageError
 from understudy.measures.measurement import Counts, Measurement, MeasureSpec
 from understudy.reports.audit import DEFAULT_MEASURES, adjust, audit, load_measure, run_measures
+from understudy.reports.html import render_html
 from understudy.sample import sample_corpus
 from understudy.testing.degrade import assistant_voice
 
@@ -110,3 +111,19 @@ def test_empty_sides_and_too_few_permutations_are_refused(sides):
         audit(real, Corpus([]), seed=0)
     with pytest.raises(MeasureError, match="permutations"):
         audit(real, other, seed=0, permutations=5)
+
+
+def test_users_fitted_to_these_people_are_told_before_all_else(sides):
+    people, others = sides
+
+    def looks(fitted_to):
+        origin = {"simulator": f"fitted:guarded:{fitted_to.digest[:12]}:0"}
+        made = Corpus([msgspec.structs.replace(talk, provenance=origin) for talk in others])
+        return audit(people, made, measures=["realism.messiness"], permutations=19)
+
+    clean, contaminated = looks(others), looks(people)
+    assert "contaminated" not in clean.provenance
+    assert contaminated.verdicts["real"].sentence.startswith("Contaminated: 100% of the synthetic conversations")
+    assert clean.verdicts["real"].sentence in contaminated.verdicts["real"].sentence
+    assert contaminated.provenance["matching"]["contaminated"].startswith("Contaminated")
+    assert "Contaminated" in render_html(contaminated)

@@ -20,7 +20,7 @@ from tests.reports.constructed_transfer import (
     train_measurements,
 )
 from tests.reports.test_html import HOSTILE, checked
-from understudy.measures.measurement import Measurement
+from understudy.measures.measurement import Counts, Measurement
 from understudy.reports.html import render_html
 from understudy.reports.report import make_report
 from understudy.reports.transfer_panels import forest
@@ -86,8 +86,37 @@ def test_a_system_keeps_its_numbers_through_the_order_and_a_tie_is_marked() -> N
     slopes = own.partition('<svg class="slope"')[2].partition("</table>")[0]
     assert '<tspan class="rank">3=</tspan> gpt-small' in slopes
     assert slopes.count('class="slope moved"') == 5
-    assert "a system with…" not in slopes
+    assert '<tspan class="roomy">a system with a v…long name indeed</tspan>' in slopes
+    assert '<tspan class="tight">a syste… indeed</tspan>' in slopes
     assert "a system with a very long name indeed" in slopes
+
+
+def slopes_of(*rows: tuple[str, float, float]) -> str:
+    names, real, simulated = zip(*rows, strict=True)
+    systems = {"system": names, "real": real, "simulated": simulated}
+    return section(page(msgspec.structs.replace(ranking()[0], evidence={"systems": systems})), "ranking")
+
+
+def test_both_sides_share_an_axis_unless_their_scales_differ() -> None:
+    same = slopes_of(("chatgpt_opendialkg", 0.2, 0.5), ("b", 0.8, 0.9))
+    assert "both on one axis" in same
+    assert ">chatgpt_opendialkg</tspan>" in same
+    assert same.count('text-anchor="start">0.20</text>') == 2
+    other = slopes_of(("a", 0.2, 3.5), ("b", 0.8, 4.9))
+    assert "each on its own axis, as the scales differ" in other
+    assert other.count('text-anchor="start">0.20</text>') == 1
+
+
+def test_the_page_says_what_it_is() -> None:
+    tau = msgspec.structs.replace(ranking()[0], n={"real": Counts(10, 57, 0), "synthetic": Counts(10, 90, 0)})
+    ranked = page(tau)
+    assert "<title>Ranking by simulated users: " in ranked
+    assert "Do simulated users order systems <em>as people do?</em>" in ranked
+    assert "<b>57</b> episodes" in ranked
+    assert "<b>57</b> conversations" not in ranked
+    assert "<title>Training on synthetic users: " in page(*gaps())
+    assert "<title>Audit of synthetic users: " in page(*gaps(), *ranking())
+    assert "<title>Audit of synthetic users: " in page(*all_measurements())
 
 
 @pytest.mark.parametrize(

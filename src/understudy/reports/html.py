@@ -79,6 +79,21 @@ class Shelf(NamedTuple):
     held: int
 
 
+class Page(NamedTuple):
+    """What a page is, and the question at its head, which ends with people."""
+
+    title: str
+    asks: str
+    of_people: str
+
+
+AUDIT = Page("Audit of synthetic users", "Will what works on them", "work on people?")
+PAGES = {  # where one question alone was asked
+    "rank": Page("Ranking by simulated users", "Do simulated users order systems", "as people do?"),
+    "train": Page("Training on synthetic users", "Will a model trained on them", "work on people?"),
+}
+
+
 def render_html(report: Report) -> str:
     """The page of a report: one file, nothing fetched, all text escaped.
 
@@ -101,10 +116,12 @@ def render_html(report: Report) -> str:
         if m.status == "scored" and not panelled(m)
     ]
     verdicts = [report.verdicts[q] for q in QUESTIONS if q in report.verdicts]
+    asked = [v.question for v in verdicts if v.status != "not_asked"]
     context: dict[str, Any] = {
         "style": Markup(style),
         "script": Markup(script),
         "policy": f"{_NEVER_FETCH}; style-src '{_hash(style)}'; script-src '{_hash(script)}'",
+        "page": PAGES.get(asked[0], AUDIT) if len(asked) == 1 else AUDIT,
         "sides": _sides(report),
         "answered": [_told(v) for v in verdicts if v.status != "not_asked"],
         "silent": [QUESTIONS[v.question] for v in verdicts if v.status == "not_asked"],

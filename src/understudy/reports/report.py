@@ -67,12 +67,21 @@ def make_report(
     """
     flat = tuple(flatten(list(measurements)))
     draft = Report(
-        verdicts=verdicts_of(flat),
+        verdicts=_told_first(verdicts_of(flat), (provenance or {}).get("contaminated")),
         measurements=flat,
         examples=tuple(Example(e.side, _shown(e.conversation)) for e in examples),
         provenance=provenance or {},
     )
     return msgspec.convert(_plain(draft), Report)
+
+
+def _told_first(verdicts: dict[str, Verdict], contaminated: object) -> dict[str, Verdict]:
+    """Where the users were fitted to the real ones beside them, looks are answered with that before all else."""
+    looks = verdicts.get("real")
+    if not isinstance(contaminated, str) or looks is None or looks.status == "not_asked":
+        return verdicts
+    sentence = f"{contaminated[:1].upper()}{contaminated[1:]}. {looks.sentence}"
+    return {**verdicts, "real": msgspec.structs.replace(looks, sentence=sentence)}
 
 
 def _shown(conversation: Conversation) -> Conversation:

@@ -55,6 +55,7 @@ def train_section(
                 task=task,
                 seed=derive_seed(seed, "transfer", task.name),
                 curve=True,
+                whole=real,
                 on_progress=on_progress,
             )
         )

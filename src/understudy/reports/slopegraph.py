@@ -10,7 +10,9 @@ from understudy.reports.wording import number
 
 ROW = 38
 FIRST = 32
-LONGEST_NAME = 15
+LONGEST_NAME = 34
+LONGEST_ON_A_PHONE = 15
+LEAST_OF_AXIS = 0.25  # that each side must fill for both to share one
 MOST_SYSTEMS = 24
 
 
@@ -25,11 +27,15 @@ class Contender(NamedTuple):
 
 
 class End(NamedTuple):
-    """One end of a slope: its row in pixels, rank, name, number, place and reach in its own column (per cent)."""
+    """One end of a slope: its row in pixels, rank, name, number, place and reach in its own column (per cent).
+
+    `short` is the name where there is room for few characters only.
+    """
 
     down: int
     rank: str
     name: str
+    short: str
     value: str
     at: float
     reach: Span | None
@@ -44,12 +50,13 @@ class Slope(NamedTuple):
 
 
 class SlopeGraph(NamedTuple):
-    """All slopes; both columns have an axis of their own."""
+    """All slopes; `shared` says that both columns have the same axis, else each has its own."""
 
     slopes: tuple[Slope, ...]
     height: int
     real_ticks: tuple[Tick, ...]
     simulated_ticks: tuple[Tick, ...]
+    shared: bool
     left_out: int
 
 
@@ -61,26 +68,39 @@ def slope_graph(systems: Sequence[Contender]) -> SlopeGraph:
     [('1', '2', True), ('2', '1', True)]
     """
     kept = sorted(systems, key=lambda s: (-s.real, -s.simulated, s.name))[:MOST_SYSTEMS]
-    real = _side(kept, [s.real for s in kept], [s.real_interval for s in kept])
-    simulated = _side(kept, [s.simulated for s in kept], [s.simulated_interval for s in kept])
+    values = [s.real for s in kept], [s.simulated for s in kept]
+    reach = [s.real_interval for s in kept], [s.simulated_interval for s in kept]
+    axes, shared = _axes(values, reach)
+    real, simulated = (_side(kept, *side) for side in zip(values, reach, axes, strict=True))
     slopes = tuple(
         Slope(left, right, left.down != right.down) for left, right in zip(real[0], simulated[0], strict=True)
     )
-    return SlopeGraph(slopes, FIRST + ROW * len(kept), real[1], simulated[1], len(systems) - len(kept))
+    return SlopeGraph(slopes, FIRST + ROW * len(kept), real[1], simulated[1], shared, len(systems) - len(kept))
+
+
+def _axes(
+    values: Sequence[Sequence[float]], intervals: Sequence[Sequence[Sequence[float] | None]]
+) -> tuple[tuple[Scale, Scale], bool]:
+    """One axis for both sides, unless one of them would be squeezed on it: then scores are on different scales."""
+    both = [[*side, *(b for pair in reach for b in pair or ())] for side, reach in zip(values, intervals, strict=True)]
+    one = _tight([*both[0], *both[1]])
+    if all(max(side) - min(side) >= LEAST_OF_AXIS * (one.high - one.low) for side in both):
+        return (one, one), True
+    return (_tight(both[0]), _tight(both[1])), False
 
 
 def _side(
-    systems: Sequence[Contender], values: Sequence[float], intervals: Sequence[Sequence[float] | None]
+    systems: Sequence[Contender], values: Sequence[float], intervals: Sequence[Sequence[float] | None], axis: Scale
 ) -> tuple[list[End], tuple[Tick, ...]]:
     """Rows by value; of equal ones the order of the other side, so that a tie draws no crossing."""
     order = sorted(range(len(values)), key=lambda i: (-values[i], i))
     rows = {system: row for row, system in enumerate(order)}
-    axis = _tight([*values, *(b for pair in intervals for b in pair or ())])
     ends = [
         End(
             FIRST + ROW * rows[i],
             _rank(values, i),
-            _short(systems[i].name),
+            _short(systems[i].name, LONGEST_NAME),
+            _short(systems[i].name, LONGEST_ON_A_PHONE),
             number(values[i], 2),
             axis.at(values[i]),
             axis.span(intervals[i]),
@@ -105,10 +125,12 @@ def _ends(axis: Scale) -> tuple[Tick, ...]:
     return Tick(0.0, number(axis.low, 2)), Tick(100.0, number(axis.high, 2))
 
 
-def _short(name: str) -> str:
-    """A name that fits over its row; the table has it whole.
+def _short(name: str, room: int) -> str:
+    """A name that fits over its row, with its end, by which versions differ; the table has it whole.
 
-    >>> _short("a" * 30)
-    'aaaaaaaaaaaaaa…'
+    >>> _short("chatgpt_opendialkg", 15)
+    'chatgpt…ndialkg'
     """
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+    if len(name) <= room:
+        return name
+    return f"{name[: room // 2]}…{name[len(name) - (room - 1) // 2 :]}"

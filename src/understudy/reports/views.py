@@ -314,4 +314,6 @@ def sizes_of(n: Mapping[str, Counts], side: str, users_known: bool) -> list[tupl
         return []
     users = [(f"{counts.users:,}", "users")] if users_known else []
     turns = [(f"{counts.turns:,}", "turns")] if counts.turns else []
-    return [(f"{counts.conversations:,}", "conversations"), *users, *turns]
+    # Tables of scores have no turns: their rows need be no conversations.
+    noun = "conversations" if counts.turns else "episodes"
+    return [(f"{counts.conversations:,}", noun), *users, *turns]
