@@ -53,7 +53,7 @@ def privacy(
 
     \b
     understudy split logs.jsonl --out parts/
-    understudy privacy syn.jsonl --train parts/train.jsonl --holdout parts/test.jsonl --out report/
+    understudy privacy syn.jsonl --train parts/train.jsonl --holdout parts/held-out.jsonl --out report/
     """
     from understudy.conversations.splitting import check_no_leak
     from understudy.reports.report import make_report, save_report

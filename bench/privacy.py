@@ -1,0 +1,203 @@
+"""Figure: do the privacy tests find what is planted, accuse nobody else, and what does fidelity cost in privacy?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from bench.corpora import load, markdown
+from understudy.conversations import Corpus, Turn
+from understudy.conversations.splitting import split_corpus
+from understudy.measures.privacy.canaries import exposed, make_canaries, plant
+from understudy.measures.privacy.disclosure import compare, disclosure, permuted, weights
+from understudy.measures.privacy.pii import STRUCTURED, find_pii
+from understudy.measures.privacy.reidentification import reidentification
+from understudy.measures.privacy.spans import said
+from understudy.measures.privacy.standing_out import leads
+from understudy.measures.realism.discriminator import discriminator
+from understudy.rollouts.simulate import simulate
+from understudy.seeds import stream
+from understudy.testing.personal_data import marked_sentences, recall
+from understudy.users.population import FittedPopulation, fit_population
+
+CONTROLS = ("multiwoz_real", "redial_real", "persuasionforgood_real", "multidogo_useronly_real", "star_real")
+FRONTIER = {
+    "redial_real": None,
+    "multiwoz_real": "ncuser_multiwoz_llm",
+    "personachat_real": "synthetic_persona_chat_llm",
+}
+CONVERSATIONS = 1000
+COPIED = 0.01
+TOUCHED = 0.15
+SPLITS = 40
+ALPHA = 0.05
+
+
+def thirds(corpus: Corpus, seed: int) -> tuple[Corpus, Corpus, Corpus]:
+    """Train, held-out and a third group of real users, whose conversations stand for a generator that copies none."""
+    units = stream(seed, "thirds").permutation(np.unique(corpus.unit_ids))
+    parts = [np.flatnonzero(np.isin(corpus.unit_ids, part)) for part in np.array_split(units, 3)]
+    return corpus.subset(parts[0]), corpus.subset(parts[1]), corpus.subset(parts[2][:CONVERSATIONS])
+
+
+def copying(base: Corpus, train: Corpus, share: float, *, rng: np.random.Generator, touched: float = 0.0) -> Corpus:
+    """`base` with a share of its user turns replaced by train turns, of whose words a share `touched` is replaced."""
+    pool = [turn.text for talk in train for turn in talk.turns if turn.role == "user"]
+    words = " ".join(pool).split()
+
+    def turned(turn: Turn) -> Turn:
+        if turn.role != "user" or rng.random() >= share:
+            return turn
+        line = pool[rng.integers(len(pool))].split()
+        return Turn("user", " ".join(words[rng.integers(len(words))] if rng.random() < touched else w for w in line))
+
+    return Corpus([msgspec.structs.replace(talk, turns=tuple(map(turned, talk.turns))) for talk in base])
+
+
+def p_value(train: Corpus, holdout: Corpus, synthetic: Corpus, rng: np.random.Generator) -> float:
+    """The p of `privacy.disclosure` alone, without its minimum detectable share."""
+    known, others, ours = said(train), said(holdout), said(synthetic)
+    users = known.units + others.units
+    found = leads(ours, known, others)
+    observed = (np.arange(users) < known.units).astype(np.float64)
+    value = weights(found.owner, found.lead, users)
+    return float(compare(value, observed, permuted(observed, rng, 199)).p_value[0])
+
+
+def controls(data: Path, name: str, splits: int = SPLITS) -> dict[str, Any]:
+    """How often real strangers, a copier of 1 % and a copier who touches up are flagged, over random splits."""
+    flags: dict[str, list[bool]] = {"strangers": [], "copier": [], "touched up": []}
+    sizes = (0, 0)
+    for seed in range(splits):
+        train, holdout, free = thirds(load(data, name), seed)
+        sizes = (len(np.unique(train.unit_ids)), len(free))
+        rng = stream(seed, "controls", name)
+        arms = {
+            "strangers": free,
+            "copier": copying(free, train, COPIED, rng=rng),
+            "touched up": copying(free, train, COPIED, rng=rng, touched=TOUCHED),
+        }
+        for arm, synthetic in arms.items():
+            flags[arm].append(p_value(train, holdout, synthetic, rng) <= ALPHA)
+    return {"corpus": name, "users": sizes[0], "conversations": sizes[1], "splits": splits, **flags}
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share."""
+    z = 1.96
+    middle, reach = (hits + z**2 / 2) / (n + z**2), z / (n + z**2) * np.sqrt(hits * (n - hits) / n + z**2 / 4)
+    return max(float(middle - reach), 0.0), min(float(middle + reach), 1.0)
+
+
+def canaries(data: Path, name: str, conversations: int = 600) -> Iterator[dict[str, Any]]:
+    """Our own fit: canaries planted 1, 4 and 16 times, told from unseen ones by what fitted users say."""
+    corpus = load(data, name)[:conversations]
+    for repeats, planted in ((1, 100), (4, 60), (16, 30)):
+        made = make_canaries(corpus, planted=planted, unseen=400, repeats=repeats, seed=0)
+        population = fit_population(plant(corpus, made, seed=0), seed=0)
+        for guard in ("guarded", "free"):
+            users = population.with_guard(guard)
+            talks = simulate(users, users.partner(), n=conversations, seed=0).conversations
+            yield {"corpus": name, "repeats": repeats, "guard": guard, **exposed(made, Corpus(talks))._asdict()}
+
+
+def sources(population: FittedPopulation, train: Corpus) -> dict[str, str]:
+    """The real unit behind each simulated user: user k of a population is the k-th unit of the corpus."""
+    names = np.unique(train.unit_ids)
+    return {f"sim-{k:06d}": str(name) for k, name in enumerate(names)}
+
+
+def frontier(data: Path, name: str, counterpart: str | None, most: int = 500) -> Iterator[dict[str, Any]]:
+    """Fidelity and disclosure of users fitted at both settings, of a language model's users and of real people."""
+    corpus = load(data, name)
+    train, holdout, free = (part[:most] for part in split_corpus(corpus, (1 / 3, 1 / 3, 1 / 3), seed=0))
+    arms: dict[str, Corpus] = {"held-out real": free}
+    if counterpart:
+        arms["language model"] = load(data, counterpart)[:most]
+    population = fit_population(train, seed=0)
+    for guard in ("guarded", "free"):
+        users = population.with_guard(guard)
+        talks = simulate(users, users.partner(), n=min(most, population.n_sessions), seed=0).conversations
+        arms[f"fitted, {guard}"] = Corpus(talks)
+    for arm, synthetic in arms.items():
+        rng = stream(0, "frontier", name, arm)
+        real = discriminator(holdout, synthetic, rng=rng, permutations=19)
+        given = disclosure(train, synthetic, holdout=holdout, rng=rng, permutations=499)
+        row = {"corpus": name, "arm": arm, "auc": real.value, "auc_interval": real.interval, "gap": given.value}
+        row |= {"gap_interval": given.interval, "p": given.p_value, "evidence": given.evidence}
+        if arm.startswith("fitted"):
+            found = reidentification(train, synthetic, holdout=holdout, sources=sources(population, train), rng=rng)
+            row |= {"reidentified": found.value, "attack": found.evidence, "reason": found.reason}
+        yield row
+
+
+def redaction(each: int = 300) -> dict[str, Any]:
+    """Recall of the rules on seeded sentences, by group of kinds."""
+    counted = recall(find_pii, marked_sentences(each, seed=11))
+    groups = {"structured": STRUCTURED, "name": ("name",), "address": ("address",)}
+    return {group: [sum(counted[k][i] for k in kinds) for i in (0, 1)] for group, kinds in groups.items()}
+
+
+def _share(flags: list[bool]) -> str:
+    low, high = wilson(sum(flags), len(flags))
+    return f"{np.mean(flags):.2f} [{low:.2f}, {high:.2f}]"
+
+
+def table(found: dict[str, Any]) -> str:
+    """The four tables of the figure."""
+    arms = ("strangers", "copier", "touched up")
+    heads = (
+        ["corpus", "train users", "conversations", "real strangers flagged", "1 % copied", "the same, touched up"],
+        ["canaries in", "repeats", "guard", "AUC", "found at 1 % false alarms", "exposure (bits)", "suffixes said"],
+        [
+            "corpus",
+            "synthetic set",
+            "discriminator AUC",
+            "users pointed at, train minus held-out",
+            "p",
+            "re-identified",
+        ],
+        ["personal data", "found", "95 %"],
+    )
+    bodies: tuple[list[list[object]], ...] = (
+        [[r["corpus"], r["users"], r["conversations"], *(_share(r[arm]) for arm in arms)] for r in found["controls"]],
+        [_canary_row(r) for r in found["canaries"]],
+        [_frontier_row(r) for r in found["frontier"]],
+        [[g, f"{a} of {b}", "{:.3f}–{:.3f}".format(*wilson(a, b))] for g, (a, b) in found["redaction"].items()],
+    )
+    return "\n\n".join(markdown(head, body) for head, body in zip(heads, bodies, strict=True))
+
+
+def _canary_row(r: dict[str, Any]) -> list[object]:
+    auc = f"{r['auc']:.2f} [{r['interval'][0]:.2f}, {r['interval'][1]:.2f}]"
+    bits, said_whole = f"{r['exposure']:.1f} of {r['most_exposure']:.1f}", f"{r['emitted']} of {r['n']}"
+    return [r["corpus"], r["repeats"], r["guard"], auc, f"{r['caught']:.2f}", bits, said_whole]
+
+
+def _frontier_row(r: dict[str, Any]) -> list[object]:
+    bounds = "[{:.3f}, {:.3f}]".format(*r["gap_interval"]) if r["gap_interval"] else ""
+    return [r["corpus"], r["arm"], f"{r['auc']:.2f}", f"{r['gap']:.3f} {bounds}", f"{r['p']:.3f}", _again(r)]
+
+
+def _again(row: dict[str, Any]) -> str:
+    if row.get("reidentified") is None:
+        return "–"
+    attack = row["attack"]
+    beside = "" if attack["real"] is None else f", real users {attack['real']:.2f}"
+    return f"{attack['accuracy']:.2f} (chance {attack['chance']:.3f}{beside})"
+
+
+def run(data: Path, out: Path) -> str:
+    found = {
+        "controls": [controls(data, name) for name in CONTROLS],
+        "canaries": [row for name in ("redial_real", "multiwoz_real") for row in canaries(data, name)],
+        "frontier": [row for name, other in FRONTIER.items() for row in frontier(data, name, other)],
+        "redaction": redaction(),
+    }
+    (out / "privacy.json").write_text(json.dumps(found, default=float))
+    return table(found)
