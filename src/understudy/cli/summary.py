@@ -22,6 +22,8 @@ def show_report(report: Report, output: Output) -> None:
     from understudy.reports.findings import too_close
     from understudy.reports.verdicts import QUESTIONS
 
+    if told := report.provenance.get("contaminated"):
+        output.line(f"! {told}", "bold red")
     for rows_of in (_looks, _order, _training):
         columns, rows = rows_of(report.headlines)
         if rows:
