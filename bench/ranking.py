@@ -109,7 +109,7 @@ def ceilings(replications: int) -> list[dict[str, Any]]:
 
 
 def fresh_ceilings(replications: int) -> list[dict[str, Any]]:
-    """The same on worlds that the ceiling was not made on."""
+    """The same on worlds of other shapes."""
     rows = []
     for name, panel in panels().items():
         rng = np.random.default_rng([len(name), panel.users])
@@ -290,7 +290,7 @@ def _tables(result: dict[str, list[dict[str, Any]]]) -> str:
         f"Agreement of orders: {USERS} real and {2 * USERS} simulated users, who meet every system.",
         markdown(AGREEMENT, order),
         "The human ceiling (Kendall's tau): truth by brute force, and what is estimated from one study. "
-        "On the worlds from `stars` downwards nothing was chosen.",
+        "The worlds from `stars` downwards are of other shapes; the method was chosen with all in sight.",
         markdown(CEILING, ceiling),
         "Prediction-powered scores: 1,000 simulated items, some of which people met too.",
         markdown(POWERED, score),

@@ -117,7 +117,7 @@ class Panel(NamedTuple):
 
 
 def panels() -> dict[str, Panel]:
-    """Worlds that the ceiling was not made on: other numbers of systems and users, ties, spacings, unequal noise."""
+    """Worlds of other shapes: numbers of systems and users, ties, spacings, unequal noise, users of some systems."""
     uneven = np.random.default_rng(5).normal(size=20) * 0.25
     drawn = 3 + 0.3 * np.random.default_rng(6).normal(size=9)
     return {
