@@ -43,6 +43,11 @@ def test_every_verb_takes_the_common_options(verb: str, capsys) -> None:
     assert "--debug" not in said  # there, but not in the way
 
 
+def test_the_help_says_what_a_partner_of_ones_own_is(capsys) -> None:
+    said = " ".join(run(capsys, "simulate", "--help").out.split())
+    assert "module:function, a function from the turns so far to a reply (docs/python.md)" in said
+
+
 def test_fit_in_json(folder: Path, tmp_path: Path, capsys) -> None:
     ran = run(
         capsys, "fit", folder / "real.jsonl", "--out", tmp_path / "u", "--copy-guard", "free", "--json", "--quiet"

@@ -55,7 +55,7 @@ Precision = Annotated[
     typer.Option("--precision", metavar="H", help="Wanted half-width of each score's interval: what to buy for it."),
 ]
 Budget = Annotated[
-    int | None, typer.Option("--budget", metavar="N", help="How to spread N more real conversations over systems.")
+    int | None, typer.Option("--budget", metavar="N", help="How to spread N more real episodes over systems.")
 ]
 Out = Annotated[
     str | None, typer.Option("--out", "-o", metavar="FOLDER", help="Write report.json and report.html here.")
@@ -88,7 +88,7 @@ def rank(
     Files are tables of scores, a row an episode (.csv, .jsonl, .parquet with columns system, score and user), or
     conversations whose meta carries them; a path with dots reaches into nested data. The order stands beside the
     human ceiling: how far other people would agree. Where items pair the two sides, prediction-powered scores say
-    what the simulator is worth in real conversations.
+    what the simulator is worth in real episodes.
 
     \b
     understudy rank sim.csv --real real.csv --out report/

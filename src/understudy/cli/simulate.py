@@ -40,7 +40,8 @@ Partner = Annotated[
     typer.Option(
         "--partner",
         metavar="PARTNER",
-        help="fitted:REAL, openai:MODEL[@URL], hf:NAME or module:function; behind it an arm such as +bad or +slow.",
+        help="fitted:REAL, openai:MODEL[@URL], hf:NAME or module:function, a function from the turns so far to a reply "
+        "(docs/python.md); behind it an arm such as +bad or +slow.",
     ),
 ]
 Model = Annotated[
