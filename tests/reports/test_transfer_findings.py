@@ -69,8 +69,19 @@ def test_over_tasks_the_lead_spans_what_is_not_flagged_and_flags_are_named() -> 
 
 def test_when_all_are_flagged_none_leads() -> None:
     flagged = [gap(t, "accuracy", 0.9, 0.95, 0.99, 0.1, flags=("saturated: no room",)) for t in ("a", "b")]
-    assert train(*flagged).sentence == "Each of the 2 tasks is flagged: none can be taken at its word."
+    assert train(*flagged).sentence == (
+        "Gap closed goes from 0.56 (a) to 0.56 (b), but each of the 2 tasks is flagged: read each number with what is "
+        "said of it."
+    )
+    arms = [msgspec.structs.replace(one, name=f"transfer.gap_closed.a.{k}") for k, one in enumerate(flagged)]
+    assert "but the one task is flagged" in train(*arms).sentence
     assert train(flagged[0]).sentence.startswith("A is flagged (gap closed")
+
+
+def test_corpora_are_not_counted_as_tasks() -> None:
+    one = gap("a", "accuracy", 0.2, 0.4, 0.6, 0.1)
+    arms = [msgspec.structs.replace(one, name=f"transfer.gap_closed.a.{k}") for k in "xy"]
+    assert "in all of 2 comparisons" in train(*arms).sentence
 
 
 def test_an_alarm_is_told_before_all_else() -> None:

@@ -9,9 +9,10 @@ import pytest
 from tests.transfer.known_gaps import World
 from tests.transfer.toy import ToyTask, corpus
 from understudy.conversations import Conversation, Corpus, Turn
+from understudy.errors import MeasureError
 from understudy.transfer.arms import ArmScores, estimate
 from understudy.transfer.gap_closed import copies_of, gap_closed, gap_of, gaps_closed, ratio_interval
-from understudy.transfer.matching_arms import Matching
+from understudy.transfer.matching_arms import Matching, match
 
 MEANS = {"baseline": 0.4, "in_domain": 0.6, "s": 0.55}
 MATCHED = Matching((), {}, 100, {}, {}, {}, {}, {}, 1.0, ("size is the same in all arms",))
@@ -260,3 +261,37 @@ def test_six_words_on_end_give_away_users_fitted_to_some_of_the_people_who_test(
     assert copies_of(test, train, reworded(other)) == ""
     assert "repeat six words" in copies_of(test, train, reworded(Corpus([*part, *other])))
     assert copies_of(test, train, reworded(part)) == ""  # 30 long turns are too few to say
+
+
+def test_what_fails_is_said_of_the_arm_at_fault_with_labels_of_each_side() -> None:
+    rng = np.random.default_rng(6)
+    train, test, good = (corpus(rng, 40, name=name) for name in "abc")
+    strange = corpus(rng, 40, name="d", classes=("x", "z"))
+    found = gaps_closed(train, test, {"good": good, "strange": strange}, task=ToyTask(), seed=0, redraws=5)
+    assert found[0].status == "scored"
+    assert "good" not in found[1].reason
+    rare = Corpus([*strange][:1])
+    found = gaps_closed(train, test, {"good": good, "rare": rare}, task=ToyTask(), seed=0, redraws=5)
+    assert [m.status for m in found] == ["scored", "unscored"]
+    (alone,) = gaps_closed(train, test, {"strange": strange}, task=ToyTask(), seed=0, redraws=5)
+    assert alone.status == "unscored"
+    examples = {"in_domain": ToyTask().examples(train), "strange": ToyTask().examples(strange)}
+    with pytest.raises(MeasureError, match="in_domain has 'a', 'b'; strange has 'x', 'z'; the test has 'a', 'b'"):
+        match(examples, ToyTask().examples(test), labelled=True)
+
+
+def test_a_few_left_out_of_the_test_are_a_note_and_many_a_flag() -> None:
+    rng = np.random.default_rng(7)
+    train, test, good = (corpus(rng, 60, name=name) for name in "abc")
+
+    def found(share: float):
+        other = corpus(rng, int(60 * share), name="o", classes=("x", "z"))
+        (m,) = gaps_closed(train, Corpus([*test, *other]), {"good": good}, task=ToyTask(), seed=0, redraws=5)
+        return m.evidence["flags"], m.evidence["notes"]
+
+    flags, notes = found(0.1)
+    assert flags == []
+    assert notes == ["9% of the test examples have no label that the arms share and are left out"]
+    flags, notes = found(0.4)
+    assert flags == ["29% of the test examples have no label that the arms share and are left out"]
+    assert notes == []

@@ -184,3 +184,8 @@ def test_entity_labels_of_odd_shapes_are_passed_over():
 def test_one_class_alone_can_be_learnt(name):
     corpus = Corpus([talk(f"c{k}", user(f"hi {k}", acts=("greet",)), topic="food") for k in range(4)])
     assert learned(name, corpus) == (1.0, 1.0)
+
+
+def test_the_parts_of_a_topic_are_the_same_in_any_order() -> None:
+    talks = [Conversation(t, (Turn("user", "hi"),), topic=t) for t in ("train+hotel", "hotel+train", "hotel")]
+    assert open_task("topic").examples(Corpus(talks)).labels == [("hotel+train",), ("hotel+train",), ("hotel",)]

@@ -248,6 +248,8 @@ def show_task(task: Task, found: Sequence[Measurement], output: Output) -> None:
             output.line(
                 f"{m.evidence['matching']['notes'][0]}; {test['examples']:,} test examples of {test['units']:,} units"
             )
+            for note in m.evidence.get("notes", ()):
+                output.line(note)
             for flag in dict.fromkeys(flag for one in mine.values() for flag in _flags(one, len(mine) > 1)):
                 output.line(f"! {flag}", "bold red" if flag.startswith("contaminated") else "yellow")
     output.line()

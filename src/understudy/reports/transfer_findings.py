@@ -52,9 +52,21 @@ def _lead(judged: Sequence[Measurement], gaps: Sequence[Measurement]) -> list[st
         return [gap_sentence(judged[0])]
     if judged:
         return [_over_tasks(judged, len(gaps))]
-    if gaps:
-        return [f"Each of the {len(gaps)} tasks is flagged: none can be taken at its word."] if len(gaps) > 1 else []
-    return []
+    return [_all_flagged(gaps)] if len(gaps) > 1 else []
+
+
+def _all_flagged(gaps: Sequence[Measurement]) -> str:
+    """How much of the gap is closed, and that each number stands beside a flag."""
+    tasks = len({_one_task(m) for m in gaps})
+    order = sorted(gaps, key=lambda m: (m.value or 0.0, m.name))
+    least, most = (f"{number(m.value, 2)} ({task_of(m)})" for m in (order[0], order[-1]))
+    flagged = "the one task is" if tasks == 1 else f"each of the {tasks} tasks is"
+    return f"Gap closed goes from {least} to {most}, but {flagged} flagged: read each number with what is said of it."
+
+
+def _one_task(m: Measurement) -> str:
+    """The task of a measurement, without the corpus behind it."""
+    return m.name.removeprefix(f"{GAP}.").partition(".")[0]
 
 
 def _over_tasks(judged: Sequence[Measurement], asked: int) -> str:
@@ -62,12 +74,13 @@ def _over_tasks(judged: Sequence[Measurement], asked: int) -> str:
     least, most = order[0], order[-1]
     shown = sum(m.interval is not None and m.interval[0] > 0 for m in judged)
     left = f" ({asked - len(judged)} more flagged)" if asked > len(judged) else ""
+    noun = "task" if len({_one_task(m) for m in judged}) == len(judged) else "comparison"
     beaten = "all" if shown == len(judged) else "none" if not shown else str(shown)
     reach = f"{_way(most)} of the way ({task_of(most)})"
     span = reach if len(judged) == 1 else f"from {_way(least)} ({task_of(least)}) to {reach}"
     return (
         f"From an untrained model to one trained on as many real conversations, training on these goes {span}; "
-        f"better than no training is shown in {beaten} of {len(judged)} task{'s' * (len(judged) > 1)}{left}."
+        f"better than no training is shown in {beaten} of {len(judged)} {noun}{'s' * (len(judged) > 1)}{left}."
     )
 
 

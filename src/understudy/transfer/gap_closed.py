@@ -89,7 +89,7 @@ def gap_of(scores: ArmScores, arm: str, *, rng: np.random.Generator, level: floa
     if max(b, i) >= CEILING:
         which = "the baseline" if b >= CEILING else "in-domain training"
         flags.append(f"saturated: {which} is at {max(b, i):.3f} of 1; the task leaves no room to differ")
-    flags += scores.matching.notes[1:]
+    flags += [note for note in scores.matching.notes[1:] if note not in scores.matching.asides]
     if all(float(np.ptp(rows)) == 0.0 for rows in scores.scores.values()):
         reason = f"uninformative: every test example scores the same ({i:.3f}) in every arm"
     elif i <= b:
@@ -204,6 +204,12 @@ def gaps_closed(
         try:
             arms = prepare_arms(task, real_train, real_test, corpora, seed=seed, size=size)
         except MeasureError as error:
+            if len(corpora) > 1:
+                # Which of them it is shows where each stands by itself; the others are compared without it.
+                faulty = [arm for arm in corpora if not _alone(task, real_train, real_test, corpora[arm], seed, size)]
+                together = [arm for arm in corpora if arm not in faulty] if faulty else []
+                groups += [*([together] if together else []), *([arm] for arm in corpora if arm not in together)]
+                continue
             found |= {arm: _unscored(specs[arm], arm, real_test, corpora[arm], error.what) for arm in corpora}
             continue
         missing = arms.matching.missing
@@ -227,6 +233,15 @@ def gaps_closed(
             evidence["flags"] = [flag for flag in (fitted, copies_of(real_test, real_train, corpus)) if flag]
             found[arm] = _measurement(scores, arm, specs[arm], real_test, corpus, evidence, seed)
     return tuple(found[arm] for arm in synthetic)
+
+
+def _alone(task: Task, real_train: Corpus, real_test: Corpus, synthetic: Corpus, seed: int, size: int | None) -> bool:
+    """Whether one synthetic corpus can be compared with in-domain training."""
+    try:
+        prepare_arms(task, real_train, real_test, {"synthetic": synthetic}, seed=seed, size=size)
+    except MeasureError:
+        return False
+    return True
 
 
 def _spec(task: Task, arm: str) -> MeasureSpec:
@@ -291,6 +306,7 @@ def _evidence(scores: ArmScores, arm: str, seed: int) -> dict[str, Any]:
         },
         "arm": arm,
         "matching": msgspec.to_builtins(scores.matching),
+        "notes": list(scores.matching.asides),
         "size": scores.size,
         "test": {"examples": len(scores.units), "units": len(np.unique(scores.units))},
     }

@@ -21,6 +21,9 @@ FEWEST_EXAMPLES = 20
 # Below this many users in a pool, and from this share of copies on, the notes say so.
 FEWEST_UNITS = 5
 MANY_COPIES = 0.1
+# From this share of the test left out on, what is measured is measured on another test.
+MUCH_LEFT_OUT = 0.2
+LABELS_NAMED = 4
 # A redraw takes half of its pool: what the redraws then differ by tells how much another pool would.
 DRAWN = 0.5
 MOST_DRAWN = 0.8
@@ -33,7 +36,8 @@ class Matching(msgspec.Struct, frozen=True):
     training set, both shared by all arms but those in `apart`. `missing` are arms with nothing to learn from. `pool`
     is what each arm could draw from, `size` what a training set holds, `sizes` the same where an arm had less, and
     `share` the part of its pool that one redraw takes. `test_kept` is the share of test examples that have a label of
-    the space. `notes` says all of it in words.
+    the space. `notes` says all of it in words; `asides` are those notes that put no number in doubt: fewer test
+    examples left out than `MUCH_LEFT_OUT`, fewer examples to be had than were asked for.
     """
 
     labels: tuple[str, ...]
@@ -46,6 +50,7 @@ class Matching(msgspec.Struct, frozen=True):
     missing: Mapping[str, str]
     test_kept: float
     notes: tuple[str, ...]
+    asides: tuple[str, ...] = ()
 
     @property
     def matched(self) -> bool:
@@ -135,7 +140,7 @@ def match(
         name: _share(pool, counts[name], _same(pool.examples, (alike or {}).get(name))) for name, pool in arms.items()
     }
     lost = 1 - test_kept.size / test.size
-    notes = _notes(arms, space, int(common.sum()), apart, missing, lost, size)
+    notes, asides = _notes(arms, space, int(common.sum()), apart, missing, lost, size)
     notes += [note for name, pool in arms.items() for note in _of_one_pool(name, pool, (alike or {}).get(name))]
     notes += _spelt_otherwise(pools, test) if labelled else []
     matching = Matching(
@@ -149,6 +154,7 @@ def match(
         missing=dict(missing),
         test_kept=1 - lost,
         notes=tuple(notes),
+        asides=tuple(asides),
     )
     return arms, test_kept, matching
 
@@ -173,9 +179,19 @@ def _label_space(pools: Mapping[str, Examples], test: Examples) -> tuple[tuple[s
         if name not in apart:
             space &= taught[name]
     if len(space) < 2:
-        told = [f"{len(space)} label(s) are shared by {', '.join([*taught])} and the test: {sorted(space)}"]
+        told = [
+            f"{len(space)} label(s) are shared by {', '.join([*taught])} and the test" + _some(sorted(space), ": "),
+            *(f"{name} has {_some(sorted(own)) or 'none often enough'}" for name, own in taught.items()),
+            f"the test has {_some(sorted(asked))}",
+        ]
         raise _incomparable("; ".join([*told, *_spelt_otherwise(pools, test)]))
     return tuple(sorted(space)), apart
+
+
+def _some(labels: list[str], before: str = "") -> str:
+    """The first labels of a list, and how many more there are."""
+    more = f" and {len(labels) - LABELS_NAMED} more" if len(labels) > LABELS_NAMED else ""
+    return before + ", ".join(map(repr, labels[:LABELS_NAMED])) + more if labels else ""
 
 
 def _label_counts(examples: Examples) -> dict[str, int]:
@@ -232,8 +248,8 @@ def _notes(
     missing: Mapping[str, str],
     lost: float,
     asked: int | None,
-) -> list[str]:
-    """What was made equal; then what was not."""
+) -> tuple[list[str], list[str]]:
+    """What was made equal; then what was not; and again those notes that put no number in doubt."""
     alike = "label space, class balance and size are" if space else "size is"
     examples = f"{size:,} examples a training set"
     notes = [f"{alike} {'matched between the other arms' if apart else 'the same in all arms'}: {examples}"]
@@ -242,11 +258,13 @@ def _notes(
         if int(pool.quotas.sum()) < size:
             notes.append(f"{name} has {int(pool.quotas.sum()):,} examples a training set: size is not matched")
     notes += missing.values()
+    asides = []
     if lost > 0:
-        notes.append(f"{_percent(lost)} of the test examples have no label that the arms share and are left out")
+        told = f"{_percent(lost)} of the test examples have no label that the arms share and are left out"
+        (notes if lost >= MUCH_LEFT_OUT else asides).append(told)
     if asked is not None and asked > size:
-        notes.append(f"{asked:,} examples were asked for; {size:,} can be matched")
-    return notes
+        asides.append(f"{asked:,} examples were asked for; {size:,} can be matched")
+    return [*notes, *asides], asides
 
 
 def _of_one_pool(name: str, pool: Pool, alike: Ints | None) -> list[str]:

@@ -11,7 +11,8 @@ FIRST = 3
 class TopicTask(LabelledTextTask):
     """What is a conversation about (`conversation.topic`), from the first `FIRST` user turns?
 
-    Conversations without a topic or without a user's word are no examples.
+    Conversations without a topic or without a user's word are no examples. A topic of several parts, `train+hotel`, is
+    the same in any order of them.
 
     >>> from understudy.conversations import Conversation, Turn
     >>> turns = Turn("user", "a table"), Turn("assistant", "Ok"), Turn("user", "for 2")
@@ -26,7 +27,17 @@ class TopicTask(LabelledTextTask):
 
     def rows(self, corpus: Corpus) -> list[Row]:
         said = ((row, talk, _first_words(talk)) for row, talk in enumerate(corpus) if talk.topic)
-        return [Row(row, (text,), (talk.topic or "",)) for row, talk, text in said if text]
+        return [Row(row, (text,), (in_order(talk.topic or ""),)) for row, talk, text in said if text]
+
+
+def in_order(topic: str) -> str:
+    """A topic with the parts that `+` joins in alphabetical order, each once.
+
+    >>> in_order("train + hotel"), in_order("hotel+train+hotel"), in_order("C++"), in_order("films")
+    ('hotel+train', 'hotel+train', 'C++', 'films')
+    """
+    parts = [part.strip() for part in topic.split("+")]
+    return "+".join(sorted(set(parts))) if all(parts) else topic
 
 
 def _first_words(talk: Conversation) -> str:
