@@ -30,6 +30,8 @@ FIGURES = (
     "transfer",
     "false_progress",
     "ranking",
+    "privacy",
+    "relational",
 )
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent.parent / "docs" / "results"

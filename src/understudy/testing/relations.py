@@ -49,6 +49,68 @@ def exchanges(n: int, *, seed: int, related: float = 1.0, turns: int = 5, acts: 
     return Corpus(talks)
 
 
+# Names that nobody says by chance: 1,440 of them.
+_STARTS = ("bel", "dor", "fen", "gal", "hal", "kor", "lum", "mar", "nor", "pel", "sol", "tav")
+_MIDDLES = ("a", "e", "i", "o", "u", "an", "en", "il", "or", "ur")
+_ENDS = ("bra", "dan", "fir", "gan", "lix", "mon", "net", "pos", "rin", "sta", "tel", "vix")
+
+
+def _thing(rng: np.random.Generator) -> str:
+    return f"{rng.choice(_STARTS)}{rng.choice(_MIDDLES)}{rng.choice(_ENDS)}"
+
+
+def events(n: int, *, seed: int, shared: bool = True, episodes: int = 7) -> Corpus:
+    """Conversations with requests, promises, corrections, apologies, clarifications and deliveries.
+
+    The sequence of acts, the templates and the distribution of every name are the same with and without `shared`;
+    only with it do the two speakers hold a state: things named stay the things talked about, promises are about
+    what was asked for, and all are kept in the end. Without it, every name is drawn anew.
+
+    >>> first, second = (events(1, seed=0, shared=s)[0].turns for s in (True, False))
+    >>> [t.acts for t in first] == [t.acts for t in second]
+    True
+    """
+    talks = []
+    for i in range(n):
+        script = stream(seed, "events", i)
+        rng = stream(seed, "events", i, "names", shared)
+        lines: list[Turn] = []
+        asked, episode = _thing(rng), 0
+        owed: list[str] = []
+        while episode < episodes or owed:
+            legal = ["inform", "promise", "correct", "clarify"] if episode else ["inform"]
+            act = str(script.choice([*legal, "deliver"] if owed else legal)) if episode < episodes else "deliver"
+            episode += 1
+            # What is named in this episode by the user and by the partner, and what the user takes back.
+            old, wanted = asked, _thing(rng) if act in ("inform", "correct") else asked
+            if act == "promise":
+                owed.append(wanted)
+            heard = owed.pop(0) if act == "deliver" else wanted
+            if not shared:
+                old, wanted, heard = _thing(rng), _thing(rng), _thing(rng)
+            asked = wanted
+            lines += _episode(act, old, wanted, heard, (heard, heard) if shared else (_thing(rng), _thing(rng)))
+        talks.append(Conversation(f"{seed}-{i}", tuple(lines)))
+    return Corpus(talks)
+
+
+def _episode(act: str, old: str, wanted: str, heard: str, again: tuple[str, str]) -> list[Turn]:
+    lines = {
+        "inform": (f"what i want is the {wanted}", f"i understand, the {heard} it is"),
+        "promise": (f"is the {wanted} there for me?", f"i will ask for the {heard}"),
+        "correct": (f"no, i meant the {wanted}, not the {old}", f"sorry, so it is the {heard}"),
+        "deliver": ("what about the thing that you had for me?", f"it is done, you have the {heard}"),
+        "clarify": ("i want to have it for my friend", f"do you mean the {heard}?"),
+    }[act]
+    turns = [Turn("user", lines[0], acts=(act,)), Turn("assistant", lines[1], acts=(f"{act}_back",))]
+    if act == "clarify":
+        turns += [
+            Turn("user", f"yes, the {again[0]}", acts=("confirm",)),
+            Turn("assistant", f"i see, the {again[1]}", acts=("note",)),
+        ]
+    return turns
+
+
 def _bands(lengths: Sequence[int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Exact up to six words, then bands a quarter wide."""
     size = np.asarray(lengths, dtype=np.float64)

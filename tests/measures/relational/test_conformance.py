@@ -6,12 +6,18 @@ from understudy.measures.relational.act_contingency import act_contingency
 from understudy.measures.relational.alignment import alignment
 from understudy.measures.relational.contingency import contingency
 from understudy.measures.relational.coordination import coordination
+from understudy.measures.relational.eventfulness import eventfulness
+from understudy.measures.relational.grounding import grounding
 from understudy.measures.relational.next_utterance import next_utterance
 from understudy.measures.relational.redirection import redirection
+from understudy.measures.relational.repair import repair
 from understudy.measures.relational.uptake import uptake
 from understudy.testing.measures import check_measure
 
-MEASURES = (act_contingency, alignment, contingency, coordination, next_utterance, redirection, uptake)
+MEASURES = (
+    act_contingency, alignment, contingency, coordination, eventfulness, grounding, next_utterance, redirection,
+    repair, uptake,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(

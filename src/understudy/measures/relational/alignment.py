@@ -13,9 +13,8 @@ from understudy.measures.behaviours import writing
 from understudy.measures.distributions import Labels
 from understudy.measures.measurement import Measurement, MeasureSpec, measure, unscored
 from understudy.measures.relational.gaps import Sheet
-from understudy.measures.relational.threads import kept_for
+from understudy.measures.relational.threads import crossed_with, kept_for
 from understudy.measures.resampling import Floats, Pool, pool
-from understudy.seeds import stream
 
 Talk = list[tuple[bool, list[str]]]  # turns: whether the user speaks, and the words
 
@@ -107,21 +106,6 @@ def _read(corpus: Corpus) -> list[Talk]:
     )
 
 
-def _partners(talks: list[Talk], unit: Labels, topic: Labels) -> Labels:
-    """For each conversation another unit's of the same topic (where there is one) and about as many turns; -1: none."""
-    rng = stream(0, "relational.alignment")
-    size = np.array([len(talk) for talk in talks])
-    found = np.full(len(talks), -1, dtype=np.int64)
-    for use_topic in (True, False):
-        key = topic if use_topic else np.zeros_like(topic)
-        order = np.lexsort((rng.random(len(talks)), size, key))
-        for step in (1, -1, 2, -2, 3, -3):
-            other = np.roll(order, -step)
-            good = (unit[other] != unit[order]) & (key[other] == key[order]) & (found[order] < 0)
-            found[order[good]] = other[good]
-    return found
-
-
 def _crossed(
     own: list[tuple[bool, list[str]]], other: list[tuple[bool, list[str]]], user: bool
 ) -> list[tuple[bool, list[str]]]:
@@ -138,8 +122,7 @@ def _crossed(
 
 def _side(corpus: Corpus, unit: Labels) -> _Table:
     talks = _read(corpus)
-    topic = np.unique(np.array([c.topic or "" for c in corpus], dtype=np.str_), return_inverse=True)[1]
-    partner = _partners(talks, unit, topic)
+    partner = crossed_with(corpus, unit)
     own = [shared_expressions(talk) for talk in talks]
     chance = np.full((len(talks), 2), np.nan)
     for i, talk in enumerate(talks):

@@ -168,3 +168,22 @@ def _draw(keys: list[Labels], unit: Labels, rng: np.random.Generator) -> tuple[L
             if not len(open_rows):
                 break
     return others, match
+
+
+def crossed_with(corpus: Corpus, unit: Labels) -> Labels:
+    """For each conversation another unit's of the same topic (where there is one) and of a like number of turns.
+
+    -1 where there is no second unit. Drawn from a fixed stream.
+    """
+    rng = stream(0, "relational.crossed")
+    size = np.array([len(talk.turns) for talk in corpus], dtype=np.int64)
+    names = np.array([talk.topic or "" for talk in corpus], dtype=np.str_)
+    topic = np.unique(names, return_inverse=True)[1]
+    found = np.full(len(corpus), -1, dtype=np.int64)
+    for key in (topic, np.zeros_like(topic)):
+        order = np.lexsort((rng.random(len(size)), size, key))
+        for step in (1, -1, 2, -2, 3, -3, len(order) // 2):
+            other = np.roll(order, -step)
+            good = (unit[other] != unit[order]) & (key[other] == key[order]) & (found[order] < 0)
+            found[order[good]] = other[good]
+    return found
