@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import corpus_file, run
-from tests.transfer.toy import corpus
+from tests.transfer.toy import ToyTask, corpus
 from understudy import write_corpus
 from understudy.cli.exits import Exit
 
@@ -111,3 +111,55 @@ def test_a_corpus_without_labels_says_what_the_task_needs(folder: Path, tmp_path
     ran = run(capsys, "transfer", bare, "--real", folder / "held-out.jsonl", "--task", "acts")
     assert ran.code == Exit.USAGE
     assert "bare holds no example; the task needs user turns with acts" in ran.err
+
+
+def test_the_curve_is_printed_without_a_report(folder: Path, capsys) -> None:
+    ran = transfer(capsys, folder, "--task", TOY, "--curve")
+    lines = ran.out.splitlines()
+    (head,) = [k for k, line in enumerate(lines) if line.startswith("examples")]
+    assert "real beside all of good" in lines[head]
+    sizes = [int(line.split()[0]) for line in lines[head + 1 : head + 4]]
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) == 3
+
+
+def test_what_is_not_detected_is_not_called_absent(folder: Path, capsys) -> None:
+    ran = transfer(capsys, folder, "--task", TOY, "--growth")
+    assert "toy: false progress not detected in 5 steps up to" in ran.out
+    assert "no proof that there is none" in ran.out
+
+
+def test_a_task_is_shown_before_the_next_one_begins(folder: Path, tmp_path: Path, capsys) -> None:
+    ran = transfer(
+        capsys, folder, "--task", TOY, "--task", "tests.cli.test_transfer:Broken", "--out", str(tmp_path / "r")
+    )
+    assert ran.code == Exit.USAGE
+    assert ran.out.startswith("toy: accuracy on real conversations")
+    assert "transfer.gap_closed.toy" in (tmp_path / "r" / "report.json").read_text()
+
+
+class Broken(ToyTask):
+    """A task that fails when it is trained."""
+
+    name = "broken"
+
+    def fit(self, examples, *, seed):
+        raise RuntimeError("no luck")
+
+
+def test_users_fitted_to_real_are_flagged_whole_or_divided(folder: Path, tmp_path: Path, capsys) -> None:
+    import msgspec
+
+    from understudy import Corpus, read_corpus
+
+    for name, flagged in (("train", False), ("held-out", True)):
+        origin = {"simulator": f"fitted:guarded:{read_corpus(folder / f'{name}.jsonl').corpus.digest[:12]}:0"}
+        made = [msgspec.structs.replace(talk, provenance=origin) for talk in read_corpus(folder / "good.jsonl").corpus]
+        write_corpus(tmp_path / f"by-{name}.jsonl", Corpus(made))
+        for more in ((), ("--real-train", folder / "train.jsonl")):
+            ran = run(
+                capsys, "transfer", tmp_path / f"by-{name}.jsonl", "--real", folder / "held-out.jsonl", "--task", TOY,
+                "--redraws", "5", *more,
+            )  # fmt: skip
+            assert ran.code == Exit.OK
+            assert ("! contaminated: 100% of the synthetic" in ran.out) == flagged

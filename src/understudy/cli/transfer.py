@@ -99,24 +99,26 @@ def transfer(
     folder = folder_for(out) if out else None
     start = time.perf_counter()
     found: list[Measurement] = []
-    with output.progress() as on_progress:
-        for one in tasks:
-            found += gaps_closed(
+    provenance = _provenance(real, real_train, synthetic, arms, whole, train, seed)
+    report = make_report(found, provenance=provenance)
+    for one in tasks:
+        with output.progress() as on_progress:
+            mine = gaps_closed(
                 train, test, arms, task=one, seed=seed, size=size, redraws=redraws, curve=curve,
                 workers=_processors(), whole=whole, on_progress=on_progress,
             )  # fmt: skip
-            found += _growth(one, arms, test, seed) if growth else ()
-    report = make_report(found, provenance={"seed": seed, "real": real, "synthetic": list(synthetic)})
-    if folder:
-        save_report(report, folder)
+            grown = list(_growth(one, arms, test, seed)) if growth else []
+        found += [*mine, *grown]
+        report = make_report(found, provenance=provenance)
+        # Task by task, so that a run cut short leaves what it found.
+        if folder:
+            save_report(report, folder)
+        if not json:
+            show_task(one, mine, output)
+            for m in grown:
+                _show_growth(m, output)
 
     def show(o: Output) -> None:
-        for one in tasks:
-            mine = [m for m in found if m.name == _name(one) or m.name.startswith(f"{_name(one)}.")]
-            show_task(one, mine, o)
-            for m in found:
-                if m.name.startswith(f"{FALSE_PROGRESS}.{one.name}"):
-                    _show_growth(m, o)
         if folder:
             o.line(f"report: {folder / 'report.html'}", "bold")
         o.note(f"{time.perf_counter() - start:.1f} s", "dim")
@@ -128,6 +130,38 @@ def transfer(
             why="training needs examples with labels that the real and the synthetic conversations share",
             fix="choose a task that both have labels for, or give more conversations",
         )
+
+
+def _provenance(
+    real: str,
+    real_train: str | None,
+    synthetic: Sequence[str],
+    arms: dict[str, Corpus],
+    whole: Corpus,
+    train: Corpus,
+    seed: int,
+) -> dict[str, object]:
+    """What was read: the files of each side and all that is in them."""
+
+    def side(paths: Sequence[str], corpora: Sequence[Corpus]) -> dict[str, object]:
+        return {
+            "source": ", ".join(Path(path).name for path in paths),
+            "conversations": sum(len(corpus) for corpus in corpora),
+            "users": sum(len(set(corpus.unit_ids.tolist())) for corpus in corpora),
+            "turns": sum(len(talk.turns) for corpus in corpora for talk in corpus),
+            "users_known": all(corpus.has_users for corpus in corpora),
+            "digests": [corpus.digest for corpus in corpora],
+        }
+
+    people = [whole, train] if real_train else [whole]
+    return {
+        "verb": "transfer",
+        "seed": seed,
+        "corpora": {
+            "real": side([real, *([real_train] if real_train else [])], people),
+            "synthetic": side(synthetic, list(arms.values())),
+        },
+    }
 
 
 def _growth(task: Task, arms: dict[str, Corpus], test: Corpus, seed: int) -> Iterator[Measurement]:
@@ -149,7 +183,13 @@ def _show_growth(m: Measurement, output: Output) -> None:
         f"difference {m.value:.4f} ({m.interval[0]:.4f} to {m.interval[1]:.4f})"
     )
     if m.evidence["alarm"]:
-        output.line(f"! {name}: false progress, seen at {m.evidence['alarm_at']:,.0f} examples", "yellow")
+        output.line(f"! {name}: false progress detected, at {m.evidence['alarm_at']:,.0f} examples", "yellow")
+    else:
+        steps = m.evidence["step"]
+        output.line(
+            f"{name}: false progress not detected in {len(steps)} steps up to {steps[-1]:,.0f} examples; that is no"
+            " proof that there is none"
+        )
 
 
 def _processors() -> int:
@@ -252,7 +292,28 @@ def show_task(task: Task, found: Sequence[Measurement], output: Output) -> None:
                 output.line(note)
             for flag in dict.fromkeys(flag for one in mine.values() for flag in _flags(one, len(mine) > 1)):
                 output.line(f"! {flag}", "bold red" if flag.startswith("contaminated") else "yellow")
+            for one in mine.values():
+                _show_curve(one, output)
     output.line()
+
+
+def _show_curve(m: Measurement, output: Output) -> None:
+    """The learning curve, if there is one: the score at each size, and beside it its interval."""
+    curve = m.evidence.get("learning_curve")
+    if not curve:
+        return
+    kinds = {"real": "real", "synthetic": _arm(m), "mixed": f"real beside all of {_arm(m)}"}
+    rows = [
+        [
+            f"{size:,}",
+            *(
+                f"{curve[kind][k]:.3f} ({curve[kind + '_low'][k]:.3f} to {curve[kind + '_high'][k]:.3f})"
+                for kind in kinds
+            ),
+        ]
+        for k, size in enumerate(curve["size"])
+    ]
+    output.table(["examples", *kinds.values()], rows)
 
 
 def _arm(m: Measurement) -> str:
