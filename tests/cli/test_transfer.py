@@ -163,3 +163,11 @@ def test_users_fitted_to_real_are_flagged_whole_or_divided(folder: Path, tmp_pat
             )  # fmt: skip
             assert ran.code == Exit.OK
             assert ("! contaminated: 100% of the synthetic" in ran.out) == flagged
+
+
+def test_the_masthead_counts_all_files(folder: Path, tmp_path: Path, capsys) -> None:
+    transfer(capsys, folder, "--task", TOY, "--out", str(tmp_path), synthetic=("good.jsonl", "turned.jsonl"))
+    page = (tmp_path / "report.html").read_text()
+    assert "good.jsonl, turned.jsonl" in page
+    assert page.count("<b>120</b> conversations") == 2  # two files a side, of 60 each
+    assert "training on synthetic users" in page

@@ -104,7 +104,7 @@ def test_without_an_alarm_the_monitor_says_that_none_was_detected() -> None:
     verdict = train(gaps()[0], false_progress(alarm=False))
     assert verdict.status == "measured"
     assert verdict.sentence.startswith("Genre: 89 %")
-    assert any(f.startswith("No false progress was detected (genre)") for f in verdict.findings)
+    assert any(f.startswith("False progress was not detected (genre)") for f in verdict.findings)
 
 
 def test_unscored_says_why() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from understudy.measures.measurement import Measurement
+from understudy.measures.measurement import Counts, Measurement
 from understudy.reports.chapters import chapters_of, panelled
 from understudy.reports.findings import too_few
 from understudy.reports.verdicts import FURTHEST, QUESTIONS, Verdict
@@ -202,9 +202,16 @@ def _sides(report: Report) -> list[Side]:
         about = corpora.get(side) if isinstance(corpora, Mapping) else None
         about = about if isinstance(about, Mapping) else {"source": _named(report.provenance, side)}
         source = str(about.get("source") or "")
-        sizes = sizes_of(first.n, side, bool(about.get("users_known", True))) if first is not None else []
+        n = {side: whole} if (whole := _told_sizes(about)) else {} if first is None else first.n
+        sizes = sizes_of(n, side, bool(about.get("users_known", True))) if n else []
         sides.append(Side(side, noun, PurePath(source).name or source or "unnamed", sizes))
     return sides
+
+
+def _told_sizes(about: Mapping[str, Any]) -> Counts | None:
+    """How much a side holds in all its files, where the run wrote that down; a measurement counts what it used."""
+    sizes = [size for field in Counts.__struct_fields__ if isinstance(size := about.get(field), int)]
+    return Counts(*sizes) if len(sizes) == len(Counts.__struct_fields__) else None
 
 
 def _named(provenance: Mapping[str, Any], side: str) -> str:

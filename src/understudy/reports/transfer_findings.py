@@ -164,7 +164,7 @@ def _reach3(m: Measurement) -> str:
 
 def _quiet(m: Measurement) -> str:
     return (
-        f"No false progress was detected ({task_of(m)}): slope on simulated minus slope on real conversations "
+        f"False progress was not detected ({task_of(m)}): slope on simulated minus slope on real conversations "
         f"{number(m.value, 3, signed=True)} per {m.evidence.get('per') or 'doubling'}{_reach3(m)}."
     )
 
