@@ -104,16 +104,20 @@ def mixture_table(results: dict[str, list[dict[str, dict[str, Any]]]]) -> str:
             means = [float(np.mean(step)) for step in steps]
             spread = float(np.std(steps[-1], ddof=1) / np.sqrt(len(steps[-1]))) if len(steps[-1]) > 1 else 0.0
             falls = all(a > b for a, b in itertools.pairwise(means))
-            extra = [float(np.mean([run[line.name][k]["level"] for run in runs])) for k in ("stuffed", "acts")]
+            extra = [_mean([run[line.name].get(k) for run in runs]) for k in ("stuffed", "acts")]
             told = float(np.mean([run[line.name]["1"]["p"] <= 0.05 for run in runs]))
             cells = [f"{x:.3f}" for x in means]
             null = f"{line.chance:g} ({means[-1] - line.chance:+.3f} ± {spread:.3f})"
-            rows.append(
-                [name, line.name, *cells, null, "yes" if falls else "no", f"{told:.0%}", *map("{:.3f}".format, extra)]
-            )
+            rows.append([name, line.name, *cells, null, "yes" if falls else "no", f"{told:.0%}", *extra])
     header = ["corpus", "level", *[f"q = {q:g}" for q in SHARES], "null (distance at q = 1)", "falls at every step",
               "q = 1 told from people", "stuffed", "act labels exchanged"]  # fmt: skip
     return markdown(header, rows)
+
+
+def _mean(found: list[dict[str, Any] | None]) -> str:
+    """Mean level over the seeds that could be scored."""
+    known = [each["level"] for each in found if each is not None]
+    return f"{np.mean(known):.3f}" if known else "–"
 
 
 def _auc(value: np.ndarray[Any, Any], synthetic: np.ndarray[Any, Any]) -> float:

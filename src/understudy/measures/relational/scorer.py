@@ -22,7 +22,8 @@ FORM_MARKS = 300
 FORM_DIMENSIONS = 24
 FORM_CHARACTERS = 400
 RIDGE = 0.05
-SHARES = (1e-6, 0.1, 0.25, 0.5)  # edges of the bands within which hard shuffles share as much as the true history
+# Edges of the bands within which hard shuffles share as much as the true history; wider ones let stuffing through.
+SHARES = (1e-6, *(k / 20 for k in range(1, 20)))
 
 
 class Fits(NamedTuple):
