@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from understudy.transfer.prediction_powered import prediction_powered
+from understudy.transfer.rank_agreement import Agreement
+from understudy.transfer.rank_evidence import flags_of
 from understudy.transfer.ranking import rank
 from understudy.transfer.score_bounds import Scale, scale_of, score_bounds
 from understudy.transfer.scores import Scores, tally
+from understudy.transfer.split_half import Ceiling
 
 
 def bounds_of(score: np.ndarray, unit: np.ndarray, scale: Scale) -> tuple[float, float]:
@@ -110,6 +113,16 @@ def test_the_reason_that_holds_for_all_systems_is_the_headline():
     assert "(never)" in told
 
 
+def test_a_mean_moved_by_the_simulator_is_as_wide_as_its_variance_says():
+    width = []
+    for mean in (0.2, 0.35):
+        low, high = score_bounds(
+            np.array([mean]), np.array([0.006]), np.array([20.0]), Scale(0.0, 1.0, binary=True), spread=np.array([0.16])
+        )
+        width.append(high[0] - low[0])
+    assert width[1] == pytest.approx(width[0])
+
+
 def test_a_sharpened_rate_stays_a_rate():
     rng = np.random.default_rng(5)
     for seed in range(30):
@@ -121,3 +134,10 @@ def test_a_sharpened_rate_stays_a_rate():
         simulated = Scores(np.full(200, "a"), (hard > 0.9).astype(float), item, item)
         found = prediction_powered(real, simulated, "a")
         assert 0 <= found.interval[0] <= found.value <= found.interval[1] <= 1
+
+
+@pytest.mark.parametrize(("value", "low", "unsure"), [(0.45, 0.2, True), (0.7, 0.0, True), (0.7, 0.3, False)])
+def test_people_who_hardly_agree_are_flagged(value: float, low: float, unsure: bool):
+    ceiling = Ceiling(*[0.0] * len(Ceiling._fields))._replace(value=value, interval=(low, 0.9))
+    flags = flags_of(Agreement(0.5, (0.2, 0.8), 0.9), ceiling, 9)
+    assert any("do not order these systems reliably" in flag for flag in flags) is unsure

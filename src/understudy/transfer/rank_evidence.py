@@ -16,6 +16,7 @@ from understudy.transfer.score_bounds import Scale, score_bounds
 from understudy.transfer.scores import Scores, Tally, tally
 from understudy.transfer.split_half import Ceiling
 
+RELIABLE = 0.5  # of the human ceiling: three pairs of four in the same order
 FEWEST_SYSTEMS = 8  # below which an order may be right by luck
 
 
@@ -70,8 +71,8 @@ def flags_of(found: Agreement, ceiling: Ceiling | None, systems: int) -> list[st
     elif found.interval is not None:
         if found.interval[1] < ceiling.interval[0]:
             flags.append("below the human ceiling: other people would agree more")
-        if ceiling.interval[0] <= 0:
-            flags.append("real users do not order these systems reliably: their halves may not agree at all")
+        if ceiling.interval[0] <= 0 or ceiling.value < RELIABLE:
+            flags.append("real users do not order these systems reliably: other people may order them otherwise")
     return flags
 
 

@@ -47,7 +47,7 @@ def score_bounds(
 
     - scores of two values: Wilson's interval (1927, doi:10.1080/01621459.1927.10502953), with q for the normal
       quantile and, for the number of trials, `m (1 - m) / variance` (m: the share of the higher value), so that
-      users count rather than episodes. `spread` is this `m (1 - m)` where the mean is no plain average;
+      users count rather than episodes. Where the mean is no plain average, `spread` is the `m (1 - m)` of one;
     - others: `mean -+ q sqrt(variance)`, cut at the least and the greatest score seen;
     - all scores of a system equal (no variance): up to a share `1 - ((1 - level) / 2)^(1 / units)` of users
       may be otherwise, unseen (Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404), and at worst at the end
@@ -73,9 +73,9 @@ def score_bounds(
         known = (variance > 0) & (alike > 0)
         trials = np.where(known, alike * width**2 / np.where(known, variance, 1.0), 1.0)
         centre = (share + q**2 / (2 * trials)) / (1 + q**2 / trials)
-        reach = q / (1 + q**2 / trials) * np.sqrt(share * (1 - share) / trials + q**2 / (4 * trials**2))
-        low = np.where(known, scale.low + width * (centre - reach), low)
-        high = np.where(known, scale.low + width * (centre + reach), high)
+        reach = q / (1 + q**2 / trials) * np.sqrt(variance / width**2 + q**2 / (4 * trials**2))
+        low = np.where(known, scale.low + width * np.minimum(centre - reach, share), low)
+        high = np.where(known, scale.low + width * np.maximum(centre + reach, share), high)
     if np.isfinite(width) and width > 0:
         unseen = 1 - ((1 - level) / 2) ** (1 / np.maximum(units, 1))
         flat = variance <= 0
