@@ -82,3 +82,12 @@ def test_who_judges_is_no_member(files, tmp_path, capsys) -> None:
               "--out", tmp_path / "m.jsonl")  # fmt: skip
     assert ran.code == 2
     assert "same file" in ran.err
+
+
+def test_a_mix_of_one_member_is_told_in_a_line(files, tmp_path, capsys) -> None:
+    write_corpus(files["real"], people((1, 0, 0), 160, 3, "r"))
+    ran = run(capsys, "mix", files["long"], files["short"], "--real", files["real"], "--out", tmp_path / "m.jsonl")
+    assert "the mix is long alone" in ran.out
+    assert "The mix is long alone, so there is nothing to judge it against" in ran.out
+    assert "judged by" not in ran.out
+    assert "not shown to be better than its members" in ran.out

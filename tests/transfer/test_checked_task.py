@@ -10,6 +10,8 @@ import pytest
 from tests.transfer.toy import ToyTask, corpus
 from understudy.errors import UsageError
 from understudy.transfer.arms import run_arms
+from understudy.transfer.false_progress import false_progress
+from understudy.transfer.gap_closed import gap_closed
 
 
 def whole(task, corpus):
@@ -65,3 +67,25 @@ def test_scores_may_be_any_numbers_in_range() -> None:
         task = type("Mine", (ToyTask,), {"score": lambda *given, kind=kind: kind(scored(*given))})()
         found = run_arms(task, train, test, {"other": other}, seed=0, redraws=5, workers=2)
         assert np.array_equal(found.scores["other"], plain)
+
+
+def test_seeds_are_such_as_every_library_takes() -> None:
+    taken = []
+
+    class Seeded(ToyTask):
+        name = "seeded"
+
+        def fit(self, examples, *, seed):
+            taken.append(seed)
+            return super().fit(examples, seed=seed)
+
+        def baseline(self, examples, *, seed):
+            taken.append(seed)
+            return super().baseline(examples, seed=seed)
+
+    rng = np.random.default_rng(2)
+    train, test, made = (corpus(rng, 40, name=name) for name in "abc")
+    gap_closed(train, test, made, task=Seeded(), seed=2**40, redraws=5)
+    false_progress(Seeded(), made, None, test, seed=2**40)
+    assert len(set(taken)) > 10
+    assert all(0 <= seed < 2**32 for seed in taken)

@@ -100,7 +100,8 @@ def audit(
     .jsonl, .json, .csv, .tsv (also .gz, .zst), .parquet, or hf:NAME. Formats, told by content: messages, turns,
     ShareGPT, ConvoKit, ConvLab, agent trajectories, a row a turn.
 
-    With --task, REAL is divided by user: half trains a model beside the one trained on SYN, half tests both.
+    With --task, REAL is divided by user: half trains a model beside the one trained on SYN, half tests both;
+    learning curves and false progress as SYN grows are measured too. `understudy transfer` can leave those out.
 
     \b
     understudy audit syn.jsonl --real real.jsonl --out report/

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FEW_REAL = 50
 MEMBERS_SHOWN = 24
+ALL = 0.995  # a weight from which on nothing goes elsewhere
 
 Synthetic = Annotated[list[str], typer.Argument(metavar="SYN...", help="Synthetic conversations, two files or more.")]
 Real = Annotated[str, typer.Option("--real", metavar="REAL", help="The small real sample that weights are fitted on.")]
@@ -207,7 +208,7 @@ def _bounds(share: Share) -> str:
 
 def _how(recipe: Recipe) -> str:
     said = f"Fitted on {', '.join(recipe.families_used)}; policy by cross-fitting: {recipe.policy}."
-    used = [share.member for share in recipe.members if share.weight > 0.995]
+    used = [share.member for share in recipe.members if share.weight > ALL]
     if used:
         said += f" No weight went elsewhere: the mix is {used[0]} alone."
     if recipe.selection is not None:
@@ -245,8 +246,19 @@ def _show_judgement(m: Measurement, o: Output) -> None:
                         f"{row['low']:+.3f} to {row['high']:+.3f}",
                     ]
                 )
+    alone = [name for name, weight in m.evidence["weights"].items() if weight > ALL]
+    if alone and all(part.evidence.get("distance") == _distance_to(part, alone[0]) for part in m.parts):
+        o.line(f"The mix is {alone[0]} alone, so there is nothing to judge it against; --json has the distances.")
+        o.line(verdict(m), "bold")
+        return
     o.table(["judged by", "against", "mix", "other", "mix - other", "95 % interval"], rows, right=2)
     o.line(verdict(m), "bold")
+
+
+def _distance_to(part: Measurement, member: str) -> float | None:
+    """How far a member is by one judge: as far as the mix, where they are the same conversations."""
+    distance: float | None = part.evidence.get("against", {}).get(member, {}).get("distance")
+    return distance
 
 
 def verdict(m: Measurement) -> str:

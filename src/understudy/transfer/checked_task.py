@@ -13,6 +13,7 @@ from understudy.transfer.task import Examples, Floats, Labels, Predictor, Task
 
 Found = TypeVar("Found")
 SLACK = 1e-9  # what rounding may add to 1
+SEEDS = 2**32  # a task is handed seeds below it, which every common library takes (scikit-learn none above)
 
 
 class CheckedTask:
@@ -34,10 +35,10 @@ class CheckedTask:
         return found
 
     def baseline(self, examples: Examples, *, seed: int) -> Predictor:
-        return self._call("baseline", self._task.baseline, examples, seed=seed)
+        return self._call("baseline", self._task.baseline, examples, seed=seed % SEEDS)
 
     def fit(self, examples: Examples, *, seed: int) -> Predictor:
-        return self._call("fit", self._task.fit, examples, seed=seed)
+        return self._call("fit", self._task.fit, examples, seed=seed % SEEDS)
 
     def score(self, predictor: Predictor, examples: Examples) -> Floats:
         given = self._call("score", self._task.score, predictor, examples)

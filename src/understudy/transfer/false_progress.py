@@ -12,6 +12,7 @@ from understudy.conversations import Corpus
 from understudy.errors import MeasureError, UsageError
 from understudy.measures.measurement import Counts, Measurement, MeasureSpec, counts
 from understudy.seeds import derive_seed, stream
+from understudy.transfer.checked_task import SEEDS
 from understudy.transfer.looks import KEEPS_UP, Looks, Parting, Scale, Slope
 from understudy.transfer.task import Examples, Floats, Task
 
@@ -217,7 +218,7 @@ def grow(
     for size in grown:
         rows: list[list[Floats]] = [[], []]
         for run, order in enumerate(orders):
-            predictor = task.fit(train.take(order[:size]), seed=derive_seed(seed, "fit", run, size))
+            predictor = task.fit(train.take(order[:size]), seed=derive_seed(seed, "fit", run, size) % SEEDS)
             for side, test in enumerate(tests):
                 scores = task.score(predictor, test)
                 rows[side].append(np.bincount(units[side], scores) / weights[side])

@@ -94,7 +94,7 @@ class Task(Protocol):
       in every training arm; false for ranking and generation;
     - `needs`: what a corpus must hold, in words; said where it gives no example.
 
-    Every method is deterministic given its arguments and `seed`, and leaves the corpus as it is.
+    Every method is deterministic given its arguments and `seed` (0 to 2**32 - 1), and leaves the corpus as it is.
     """
 
     name: str
@@ -152,7 +152,7 @@ def open_task(name_or_uri: str) -> Task:
     understudy.errors.UsageError: there is no task 'act'
       why: a task is one of acts, topic, next_response, next_user_turn, satisfaction, attributes, genre, item,
         summarisation, or module:object; did you mean 'acts'?
-      fix: give, for example, topic
+      fix: give acts
     """
     path = BUILT_IN.get(name_or_uri)
     if path is not None:
@@ -165,7 +165,7 @@ def open_task(name_or_uri: str) -> Task:
     raise UsageError(
         f"there is no task {name_or_uri!r}",
         why=f"a task is one of {', '.join(BUILT_IN)}, or module:object{hint}",
-        fix="give, for example, topic",
+        fix=f"give {near[0] if near else 'topic'}",
     )
 
 
