@@ -258,7 +258,7 @@ def _notes(
         if int(pool.quotas.sum()) < size:
             notes.append(f"{name} has {int(pool.quotas.sum()):,} examples a training set: size is not matched")
     notes += missing.values()
-    asides = []
+    asides: list[str] = []
     if lost > 0:
         told = f"{_percent(lost)} of the test examples have no label that the arms share and are left out"
         (notes if lost >= MUCH_LEFT_OUT else asides).append(told)
