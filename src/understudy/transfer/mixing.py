@@ -155,16 +155,21 @@ def mix_corpora(
         separate,
         judges,
         controls=controls,
-        evidence={
-            "weights": {share.member: share.weight for share in recipe.members},
-            "families_used": list(families),
-            "policy": fit.policy,
-            "effective_size": recipe.effective_size,
-            "flags": [*_fitted(corpora, real, held_out, whole), *_copies(separate, real, held_out)],
-        },
+        evidence=_evidence(recipe, [*_fitted(corpora, real, held_out, whole), *_copies(separate, real, held_out)]),
         seed=seed,
     )
     return Mixed(corpus, recipe, found)
+
+
+def _evidence(recipe: Recipe, flags: list[str]) -> dict[str, Any]:
+    """What stands beside the judgement, from the recipe."""
+    return {
+        "weights": {share.member: share.weight for share in recipe.members},
+        "families_used": list(recipe.families_used),
+        "policy": recipe.policy,
+        "effective_size": recipe.effective_size,
+        "flags": flags,
+    }
 
 
 def _refuse_empty(corpora: Mapping[str, Corpus]) -> None:
