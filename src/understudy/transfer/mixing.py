@@ -134,9 +134,7 @@ def mix_corpora(
     recipe = Recipe(
         seed=seed,
         policy=fit.policy,
-        policies=tuple(
-            {"policy": p.name, "distance": p.distance, "excess": p.excess, "error": p.error} for p in fit.policies
-        ),
+        policies=_policies(fit),
         families_used=families,
         families_held_out=tuple(judge.name for judge in judges),
         cells=tuple(cells),
@@ -159,6 +157,10 @@ def mix_corpora(
         seed=seed,
     )
     return Mixed(corpus, recipe, found)
+
+
+def _policies(fit: MixtureFit) -> tuple[dict[str, Any], ...]:
+    return tuple({"policy": p.name, "distance": p.distance, "excess": p.excess, "error": p.error} for p in fit.policies)
 
 
 def _evidence(recipe: Recipe, flags: list[str]) -> dict[str, Any]:
