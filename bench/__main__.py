@@ -28,6 +28,7 @@ FIGURES = (
     "counterfactual",
     "mixing",
     "transfer",
+    "transfer_speed",
     "false_progress",
     "ranking",
     "privacy",
