@@ -20,7 +20,7 @@ def run(data: Path, out: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         files = [str(Path(folder) / name) for name in ("synthetic.jsonl", "real.jsonl")]
         for half, file in zip(halves, files, strict=True):
-            write_corpus(half, file)
+            write_corpus(file, half)
         asked = [word for task in TASKS for word in ("--task", task)]
         sizes = " × ".join(f"{len(half):,}" for half in halves)
         for options in ((), ("--curve", "--growth")):
