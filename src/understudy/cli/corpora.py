@@ -111,7 +111,7 @@ def tell_problems(path: str, reading: Reading, output: Output) -> None:
 
 def describe(corpus: Corpus) -> str:
     """How much there is, in a line."""
-    units = len(set(corpus.unit_ids.tolist()))
+    units = corpus.n_units
     turns = sum(turn.role == "user" for talk in corpus for turn in talk.turns)
     named = None not in {talk.user_id for talk in corpus}
     who = amount(units, "user") if named else "users not named"

@@ -92,7 +92,7 @@ def _check_size(corpus: Corpus, path: str, output: Output) -> None:
             why="users are fitted to how people differ, and nobody differs from himself",
             fix=f"give at least {FEWEST_CONVERSATIONS} conversations by {FEWEST_USERS} people",
         )
-    users = len(set(corpus.unit_ids.tolist())) if corpus.has_users else None
+    users = corpus.n_units if corpus.has_users else None
     if len(corpus) < FEWEST_CONVERSATIONS or (users is not None and users < FEWEST_USERS):
         by = "" if users is None else f" by {amount(users, 'user')}"
         output.warn(

@@ -170,7 +170,7 @@ def _real(
                 why="who was fitted on cannot judge",
                 fix="divide the real conversations with `understudy split`",
             )
-    units = len(set(sample.unit_ids.tolist()))
+    units = sample.n_units
     if units < FEW_REAL:
         output.warn(f"weights are fitted on {amount(units, 'real unit')} only: expect wide intervals")
     return sample, judging, whole

@@ -55,7 +55,7 @@ def split(
     for name, part in parts.items():
         write_corpus(folder / f"{name}.jsonl", part)
         named = {talk.user_id for talk in part} - {None}
-        units = len(set(part.unit_ids.tolist()))
+        units = part.n_units
         sides[name] = {
             "file": str(folder / f"{name}.jsonl"),
             "conversations": len(part),

@@ -147,7 +147,7 @@ def _provenance(
         return {
             "source": ", ".join(Path(path).name for path in paths),
             "conversations": sum(len(corpus) for corpus in corpora),
-            "users": sum(len(set(corpus.unit_ids.tolist())) for corpus in corpora),
+            "users": sum(corpus.n_units for corpus in corpora),
             "turns": sum(len(talk.turns) for corpus in corpora for talk in corpus),
             "users_known": all(corpus.has_users for corpus in corpora),
             "digests": [corpus.digest for corpus in corpora],

@@ -99,6 +99,11 @@ class Corpus(Sequence[Conversation]):
         return np.array([f"c:{c.id}" if c.user_id is None else c.user_id for c in self.conversations], dtype=np.str_)
 
     @cached_property
+    def n_units(self) -> int:
+        """How many units there are."""
+        return len(set(self.unit_ids.tolist()))
+
+    @cached_property
     def topics(self) -> tuple[str | None, ...]:
         return tuple(c.topic for c in self.conversations)
 

@@ -142,7 +142,7 @@ def distances(
     What `closer` compares two by two, for any number of sets at the price of one statistic a set: groups are those
     of `unit_groups`, over the real units and over all synthetic ones by name. Raises MeasureError below ten units.
     """
-    sizes = [len(set(corpus.unit_ids.tolist())) for corpus in (real, *sets)]
+    sizes = [corpus.n_units for corpus in (real, *sets)]
     if min(sizes) < FEWEST_CLUSTERS:
         raise MeasureError(
             f"{min(sizes)} units on the smallest side",

@@ -113,16 +113,14 @@ class Measure(Protocol):
     def __call__(self, real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, **options: Any) -> Measurement: ...
 
 
+def counts_of(corpus: Corpus) -> Counts:
+    """Units, conversations and turns of one corpus."""
+    return Counts(users=corpus.n_units, conversations=len(corpus), turns=sum(len(c.turns) for c in corpus))
+
+
 def counts(real: Corpus, synthetic: Corpus) -> dict[str, Counts]:
     """Units, conversations and turns on each side."""
-    return {
-        side: Counts(
-            users=len(set(corpus.unit_ids.tolist())),
-            conversations=len(corpus),
-            turns=sum(len(c.turns) for c in corpus),
-        )
-        for side, corpus in (("real", real), ("synthetic", synthetic))
-    }
+    return {"real": counts_of(real), "synthetic": counts_of(synthetic)}
 
 
 def unscored(spec: MeasureSpec, real: Corpus, synthetic: Corpus, reason: str, part: str = "") -> Measurement:
@@ -145,7 +143,7 @@ def measure(spec: MeasureSpec) -> Callable[[Callable[..., Measurement]], Measure
         @functools.wraps(function)
         def run(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, **options: Any) -> Measurement:
             for side, corpus in (("real", real), ("synthetic", synthetic)):
-                units = len(set(corpus.unit_ids.tolist()))
+                units = corpus.n_units
                 if units < spec.minimum_units:
                     reason = f"the {side} side has {units} unit(s); at least {spec.minimum_units} are needed"
                     return unscored(spec, real, synthetic, reason)

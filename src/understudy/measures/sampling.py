@@ -33,7 +33,7 @@ def equal_sample(real: Corpus, synthetic: Corpus, *, most: int, rng: np.random.G
     [5, 5]
     """
     size = min(len(real), len(synthetic), most)
-    units = [len(set(corpus.unit_ids.tolist())) for corpus in (real, synthetic)]
+    units = [corpus.n_units for corpus in (real, synthetic)]
     first, second = (
         corpus if len(corpus) == size else corpus.subset(_in_turn(corpus, size, max(other, FEWEST_UNITS), rng))
         for corpus, other in ((real, units[1]), (synthetic, units[0]))

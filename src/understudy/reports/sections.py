@@ -90,7 +90,7 @@ def named_apart(synthetic: Corpus, real: Corpus) -> Corpus:
 
 def divided(train: Corpus, test: Corpus) -> str:
     """Which real conversations train and which test, in a sentence."""
-    sizes = [f"{len(part):,} conversations of {len(set(part.unit_ids.tolist())):,} units" for part in (train, test)]
+    sizes = [f"{len(part):,} conversations of {part.n_units:,} units" for part in (train, test)]
     return (
         f"For training, the real conversations were divided at random by user, where users are named, and near-copies "
         f"kept together: {sizes[0]} train the in-domain arm, {sizes[1]} test every arm. Users fitted to the testing "

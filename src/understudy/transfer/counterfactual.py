@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from understudy.conversations import Corpus
 from understudy.errors import MeasureError, UsageError
-from understudy.measures.measurement import Counts, Estimate, Measurement, MeasureSpec
+from understudy.measures.measurement import Counts, Estimate, Measurement, MeasureSpec, counts_of
 from understudy.measures.multiplicity import benjamini_hochberg
 from understudy.rollouts.arms import ARMS, with_arm
 from understudy.rollouts.loop import MAX_TURNS
@@ -76,7 +76,7 @@ def reactions(
         (name, arm): _slope(read, both, name, arm, strengths) for name in BEHAVIOURS for arm in dict.fromkeys(arms)
     }
     adjusted = _adjusted(slopes)
-    counts = {"synthetic": _counts(corpora[0])}
+    counts = {"synthetic": counts_of(corpora[0])}
     return [
         _measurement(name, {a: slopes[name, a] for a in dict.fromkeys(arms)}, adjusted, read, evidence, counts, human)
         for name in BEHAVIOURS
@@ -103,7 +103,7 @@ def judged_on_bad(
     made = []
     for name, r in found.items():
         spec = _spec(name)
-        counts = {"synthetic": _counts(corpora[0])}
+        counts = {"synthetic": counts_of(corpora[0])}
         full = f"{spec.name}.unseen"
         reference = human.get(name)
         if isinstance(r, str):
@@ -213,10 +213,6 @@ def _dose(read: Mapping[tuple[str, float], Tally], behaviour: str, arm: str) -> 
 
 def _named(arm: str, strength: float) -> str:
     return f"{arm}@{strength:g}" if arm else "alone"
-
-
-def _counts(corpus: Corpus) -> Counts:
-    return Counts(len(set(corpus.unit_ids.tolist())), len(corpus), sum(len(talk.turns) for talk in corpus))
 
 
 def _spec(behaviour: str) -> MeasureSpec:

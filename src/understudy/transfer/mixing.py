@@ -221,7 +221,7 @@ def _check(members: Sequence[Member], real: Corpus, n: int | None) -> None:
             why="weights are shared out over two or more members",
             fix="give more corpora, or cut this one with --cells FIELD, or add noisy twins with --channels",
         )
-    units = len(set(real.unit_ids.tolist()))
+    units = real.n_units
     if units < FEWEST_REAL:
         raise UsageError(
             f"{units} real users (or conversations) to fit weights on",

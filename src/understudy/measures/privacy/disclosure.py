@@ -109,7 +109,7 @@ def disclosure(
     Source: the train/holdout partition with a hypothesis test of arXiv:2606.16952. Different from it: (1) the unit is
     the user; (2) leads over the next nearest user instead of distances or matches; (3) a minimum detectable share.
     """
-    if holdout is None or len(set(holdout.unit_ids.tolist())) < FEWEST_UNITS:
+    if holdout is None or holdout.n_units < FEWEST_UNITS:
         return unscored(SPEC, real, synthetic, f"{FEWEST_UNITS} held-out users are needed: pass holdout=")
     train, others, ours = said(real), said(holdout), said(synthetic)
     if not len(others.code):
