@@ -8,17 +8,17 @@ import numpy as np
 
 from understudy.conversations import Corpus
 from understudy.seeds import stream
-from understudy.transfer.task import Examples, Floats, Ints, Predictor, no_examples
-from understudy.transfer.tasks.choices import CANDIDATES, EARLIER, Choices, from_inputs, reciprocal_ranks
+from understudy.transfer.task import Examples, Ints, no_examples
+from understudy.transfer.tasks.choices import CANDIDATES, EARLIER, Choices
+from understudy.transfer.tasks.choosing import ChoosingTask
 from understudy.transfer.tasks.offers import Offer, Offers, Value, offers_of
-from understudy.transfer.tasks.ranker import OverlapRanker, fit_ranker
 from understudy.transfer.tasks.texts import TextBank
 
 FEWEST = 2  # conversations that name an item, so that something can be learnt of it elsewhere
 TRIES = 200
 
 
-class ItemTask:
+class ItemTask(ChoosingTask):
     """Which of ten items does the partner offer next, from the user's words so far?
 
     Items and offers are found from `meta["entities"]` (`offers_of`); an item named before in the conversation is no
@@ -30,10 +30,7 @@ class ItemTask:
     """
 
     name = "item"
-    metric = "mean reciprocal rank of 10"
-    labelled = False
     needs = "entity labels: items that partners offer, ten of a kind and each in two conversations or more"
-    seed = 0
 
     def examples(self, corpus: Corpus) -> Examples:
         return corpus.memo("transfer.items", self._examples)
@@ -58,16 +55,6 @@ class ItemTask:
         talks = np.array([offer.conversation for offer in offers], dtype=np.int64)
         labels = [(values[0][1],) for values in drawn]
         return Examples(choices, labels, corpus.unit_ids[talks], talks)
-
-    def baseline(self, examples: Examples, *, seed: int) -> Predictor:
-        return OverlapRanker()
-
-    def fit(self, examples: Examples, *, seed: int) -> Predictor:
-        return fit_ranker(from_inputs(examples.inputs, examples.labels))
-
-    def score(self, predictor: Predictor, examples: Examples) -> Floats:
-        choices = from_inputs(examples.inputs, examples.labels)
-        return reciprocal_ranks(predictor.scores(choices), choices.right)
 
 
 def _with_candidates(found: Offers, seed: int) -> tuple[list[Offer], list[tuple[Value, ...]]]:

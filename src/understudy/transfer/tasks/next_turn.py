@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from understudy.conversations import Corpus, Role
-from understudy.transfer.task import Examples, Floats, Predictor, no_examples
-from understudy.transfer.tasks.choices import choices_of, from_inputs, reciprocal_ranks
-from understudy.transfer.tasks.ranker import OverlapRanker, fit_ranker
+from understudy.transfer.task import Examples, no_examples
+from understudy.transfer.tasks.choices import choices_of
+from understudy.transfer.tasks.choosing import ChoosingTask
 
 
-class NextTurnTask:
+class NextTurnTask(ChoosingTask):
     """Which of ten turns is the next, given up to five turns before it?
 
     One candidate is what was said; the nine others are turns of the same role from conversations of other users, of
@@ -17,10 +17,6 @@ class NextTurnTask:
     chance .29). Baseline: word overlap with the context, which needs no training. Learner: a bilinear ranker over
     reduced TF-IDF (`fit_ranker`).
     """
-
-    metric = "mean reciprocal rank of 10"
-    labelled = False
-    seed = 0
 
     def __init__(self, name: str, role: Role, needs: str) -> None:
         self.name, self.role, self.needs = name, role, needs
@@ -36,16 +32,6 @@ class NextTurnTask:
         texts = choices.bank.texts
         rows = choices.candidates[range(len(choices)), choices.right].tolist()
         return Examples(choices, [(texts[row],) for row in rows], corpus.unit_ids[talks], talks)
-
-    def baseline(self, examples: Examples, *, seed: int) -> Predictor:
-        return OverlapRanker()
-
-    def fit(self, examples: Examples, *, seed: int) -> Predictor:
-        return fit_ranker(from_inputs(examples.inputs, examples.labels))
-
-    def score(self, predictor: Predictor, examples: Examples) -> Floats:
-        choices = from_inputs(examples.inputs, examples.labels)
-        return reciprocal_ranks(predictor.scores(choices), choices.right)
 
 
 class NextResponseTask(NextTurnTask):
