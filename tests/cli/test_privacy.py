@@ -62,3 +62,12 @@ def test_people_on_both_real_sides_are_refused(capsys, files):
     )
     assert result.code == 2
     assert "stands in parts 1 and 2" in result.err
+
+
+@pytest.mark.parametrize("name", ["free", "train", "holdout"])
+def test_redaction_never_writes_over_what_is_read(capsys, files, name: str) -> None:
+    before = (files / f"{name}.jsonl").read_bytes()
+    ran = asked(capsys, files, "free", "--redact", files / f"{name}.jsonl", "-q")
+    assert ran.code == 2
+    assert "one of the files to read" in ran.err
+    assert (files / f"{name}.jsonl").read_bytes() == before

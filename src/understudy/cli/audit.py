@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from understudy.cli import options
-from understudy.cli.corpora import describe, load_side, load_sides, refuse_same, refuse_swapped
+from understudy.cli.corpora import describe, load_pair, refuse_same, refuse_swapped
 from understudy.cli.destinations import folder_for
 from understudy.cli.output import Output
 from understudy.cli.summary import show_report
@@ -186,13 +186,7 @@ def _load(
     refuse_same(real, synthetic)
     sides: list[tuple[str, Literal["real", "synthetic"]]] = [(real, "real"), (synthetic, "synthetic")]
     sides += [(other_real, "real")] if other_real else []
-    if role is not None and real_role is None:
-        people, simulated, *others = load_sides(sides, user_role=role, output=output)
-    else:
-        roles = {"real": real_role, "synthetic": role}
-        people, simulated, *others = [
-            load_side(path, origin, user_role=roles[origin], output=output) for path, origin in sides
-        ]
+    people, simulated, *others = load_pair(sides, user_role=role, real_role=real_role, output=output)
     refuse_swapped(people, real)
     if people.digest == simulated.digest:
         raise UsageError(

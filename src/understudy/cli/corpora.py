@@ -78,6 +78,16 @@ def load_side(path: str, origin: Origin, *, user_role: str | None, output: Outpu
     return load_corpus(path, user_role=None, origin=origin, output=output)
 
 
+def load_pair(
+    sides: Sequence[tuple[str, Origin]], *, user_role: str | None, real_role: str | None, output: Output
+) -> list[Corpus]:
+    """Corpora of both sides: one `user_role` for all, unless the real ones are given their own (or neither)."""
+    if user_role is not None and real_role is None:
+        return load_sides(sides, user_role=user_role, output=output)
+    roles = {"real": real_role, "synthetic": user_role}
+    return [load_side(path, origin, user_role=roles[origin], output=output) for path, origin in sides]
+
+
 def _usable(path: str, reading: Reading, output: Output) -> Corpus:
     """The corpus of `reading`, after telling its problems, if there is something to work with in it."""
     tell_problems(path, reading, output)

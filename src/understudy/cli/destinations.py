@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from understudy.errors import UsageError
@@ -24,8 +25,8 @@ def folder_for(path: str, option: str = "--out") -> Path:
     return folder
 
 
-def file_for(path: str, option: str = "--out") -> Path:
-    """A corpus file of a known format, in a folder that exists and can be written."""
+def file_for(path: str, option: str = "--out", *, inputs: Sequence[str] = ()) -> Path:
+    """A corpus file of a known format, in a folder that exists and can be written, and none of `inputs`."""
     from understudy.conversations.containers import SUFFIXES, suffix_of
 
     file = Path(path)
@@ -49,6 +50,12 @@ def file_for(path: str, option: str = "--out") -> Path:
         )
     if not os.access(file if file.exists() else file.parent, os.W_OK):
         raise _unusable(path, option, PermissionError("permission denied"))
+    if file.exists() and any(Path(one).exists() and file.samefile(one) for one in inputs):
+        raise UsageError(
+            f"{option} {path} is one of the files to read",
+            why="its conversations would be lost",
+            fix="write to another file",
+        )
     return file
 
 

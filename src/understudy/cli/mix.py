@@ -82,8 +82,7 @@ def mix(
     from understudy.transfer.mixing import mix_corpora, save_recipe
 
     output = Output(json=json, quiet=quiet)
-    file = file_for(out)
-    _refuse_overwriting(out, [*synthetic, real, *([holdout] if holdout else [])])
+    file = file_for(out, inputs=[*synthetic, real, *([holdout] if holdout else [])])
     for path in synthetic if holdout else ():
         refuse_same(holdout or "", path)
     corpora = _synthetic(synthetic, real, user_role, output)
@@ -115,16 +114,6 @@ def mix(
 
     payload: dict[str, Any] = {"out": str(file), "recipe": mixed.recipe, "measurement": mixed.measurement}
     output.result(payload, show)
-
-
-def _refuse_overwriting(out: str, inputs: list[str]) -> None:
-    for path in inputs:
-        if Path(out).exists() and Path(path).exists() and Path(out).samefile(path):
-            raise UsageError(
-                f"--out {out} is one of the files to read",
-                why="its conversations would be lost",
-                fix="write to another file",
-            )
 
 
 def _listed(text: str | None) -> tuple[str, ...]:

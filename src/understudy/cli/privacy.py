@@ -69,7 +69,8 @@ def privacy(
     check_no_leak([known, others])
     for path, corpus in ((synthetic, ours), (train, known), (holdout, others)):
         output.note(f"{path}: {describe(corpus)}", "dim")
-    folder, file = folder_for(out) if out else None, file_for(redact, "--redact") if redact else None
+    folder = folder_for(out) if out else None
+    file = file_for(redact, "--redact", inputs=(synthetic, train, holdout)) if redact else None
     found = _measure(known, ours, others, seed, output)
     redacted = _redact(ours, str(file)) if file else {}
     provenance = {

@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from understudy.cli import options
-from understudy.cli.corpora import describe, load_side, load_sides, refuse_same, refuse_swapped
+from understudy.cli.corpora import describe, load_pair, refuse_same, refuse_swapped
 from understudy.cli.destinations import folder_for
 from understudy.cli.output import Output
 from understudy.errors import MeasureError, UsageError
@@ -231,11 +231,7 @@ def _load(
     names = arm_names(paths)
     sides: list[tuple[str, Origin]] = [(real, "real"), *([(real_train, "real")] if real_train else [])]  # type: ignore[list-item]
     sides += [(path, "synthetic") for path in paths]
-    if role is not None and real_role is None:
-        corpora = load_sides(sides, user_role=role, output=output)
-    else:
-        roles = {"real": real_role, "synthetic": role}
-        corpora = [load_side(path, origin, user_role=roles[origin], output=output) for path, origin in sides]
+    corpora = load_pair(sides, user_role=role, real_role=real_role, output=output)
     for (path, origin), corpus in zip(sides, corpora, strict=True):
         if origin == "real":
             refuse_swapped(corpus, path, "transfer")
