@@ -19,6 +19,7 @@ from understudy.measures.multiplicity import benjamini_hochberg, holm
 from understudy.measures.overlap import Copies, copies, same_units
 from understudy.reports.report import Example, Report, make_report
 from understudy.reports.sections import provenance_of, rank_section, train_section
+from understudy.reports.wording import as_sentence
 from understudy.seeds import stream
 from understudy.users.origins import contamination
 
@@ -114,10 +115,6 @@ def bounded(m: Measurement) -> Measurement:
     low, high = (-np.inf if m.spec.range[0] is None else m.spec.range[0]), (m.spec.range[1] or np.inf)
     interval = (float(np.clip(m.interval[0], low, high)), float(np.clip(m.interval[1], low, high)))
     return msgspec.structs.replace(m, interval=interval, parts=parts)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _provenance(
@@ -248,7 +245,7 @@ def audit(
         asked["training"] = train_section(real, synthetic, tasks, seed=seed, on_progress=on_progress)
     if told := contamination(synthetic, [real], partners=False):
         provenance["contaminated"] = told
-        provenance["matching"] = {"contaminated": _sentence(told), **provenance["matching"]}
+        provenance["matching"] = {"contaminated": as_sentence(told), **provenance["matching"]}
     for key, section in asked.items():
         results += [bounded(m) for m in section.measurements]
         provenance_of(section, key, provenance)

@@ -21,7 +21,7 @@ from understudy.reports.panels import (
 )
 from understudy.reports.transfer_findings import FALSE, GAP, flags_of, sentence, task_of
 from understudy.reports.transfer_more import ablation_panel, mixture_panel, reaction_panel
-from understudy.reports.wording import evidence_number, interval, number, words
+from understudy.reports.wording import as_sentence, evidence_number, interval, number, words
 
 ENDS = ((0.0, "no training"), (1.0, "real"))
 # A gap closed is worth reading between these; what lies beyond is drawn as going on.
@@ -129,12 +129,7 @@ def _held_equal(m: Measurement) -> tuple[str, ...]:
     notes = matching.get("notes") or matching.get("statement") if isinstance(matching, Mapping) else None
     if isinstance(notes, str):
         return (notes,)
-    return (" ".join(_stopped(str(n)) for n in notes),) if isinstance(notes, (list, tuple)) and notes else ()
-
-
-def _stopped(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    return (" ".join(as_sentence(str(n)) for n in notes),) if isinstance(notes, (list, tuple)) and notes else ()
 
 
 def _arms(m: Measurement, metric: str) -> Figure | None:

@@ -34,6 +34,7 @@ from understudy.reports.wording import (
     headlines_of,
     number,
     parts_of,
+    stopped,
     title_of,
 )
 
@@ -87,7 +88,7 @@ def _verdict(question: Any, own: Sequence[Measurement], few: TooFew | None) -> V
     if not heads:
         return Verdict(question, "Not asked in this run.", "not_asked")
     if not scored:
-        return Verdict(question, f"Could not be answered: {_stop(heads[0].reason)}", "unscored", _unscored(heads))
+        return Verdict(question, f"Could not be answered: {stopped(heads[0].reason)}", "unscored", _unscored(heads))
     if question == "real" and any(p_of(m) is not None for m in scored):
         return _looks_real(heads, scored, own, few)
     if question == "train":
@@ -192,11 +193,7 @@ def _undetected(scored: Sequence[Measurement], found: Sequence[Measurement]) -> 
 
 
 def _unscored(heads: Sequence[Measurement]) -> tuple[str, ...]:
-    return tuple(f"{title_of(m)}: not scored, {_stop(m.reason)}" for m in heads if m.status == "unscored")
-
-
-def _stop(text: str) -> str:
-    return text if text.endswith((".", "!", "?", "。")) else text + "."
+    return tuple(f"{title_of(m)}: not scored, {stopped(m.reason)}" for m in heads if m.status == "unscored")
 
 
 def _named(gaps: Sequence[Gap]) -> str:

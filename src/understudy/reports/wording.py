@@ -132,6 +132,20 @@ def column(values: Sequence[float]) -> list[str]:
     return [number(v, decimals) for v in values]
 
 
+def stopped(text: str) -> str:
+    """`text` with a full stop, where nothing ends it."""
+    return text if text.endswith((".", "!", "?", "。")) else f"{text}."
+
+
+def as_sentence(text: str) -> str:
+    """`text` with a capital and a full stop.
+
+    >>> as_sentence("no label is shared")
+    'No label is shared.'
+    """
+    return stopped(text[:1].upper() + text[1:])
+
+
 def interval(bounds: Sequence[float] | None, decimals: int | None = None) -> str:
     """An interval as `low to high`.
 

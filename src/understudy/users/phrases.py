@@ -190,11 +190,6 @@ class PhraseBook:
     def pieces_at(self, place: int, length: int) -> list[Piece]:
         return [Piece(int(self.flat[k]), self.leads[k], self.surfaces[k]) for k in range(place, place + length)]
 
-    def mean_log_probability(self, pieces: Sequence[Piece]) -> float:
-        """How well a wording reads: log probability a piece, its end included."""
-        row = np.array([START, START, *(p.id for p in pieces), END], dtype=np.int64)
-        return float(self.trigrams.log_probability(row[:-2], row[1:-1], row[2:]).mean())
-
 
 @lru_cache(maxsize=65536)
 def words_of(surface: str) -> tuple[str, ...]:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from understudy.conversations import Corpus
 from understudy.measures.behaviours import writing
 from understudy.measures.relational.grounding_lexicons import LISTS, listed
@@ -15,7 +12,6 @@ from understudy.measures.relational.threads import kept_for, laid_out
 if TYPE_CHECKING:
     import polars as pl
 
-Flags = npt.NDArray[np.bool_]
 ASKS = r"[?？؟;]\W*$"
 
 
@@ -45,9 +41,3 @@ def _marked(real: Corpus, synthetic: Corpus, language: str) -> pl.DataFrame:
         asks=pl.col("low").str.contains(ASKS),
         replies=same & (pl.col("is_user") != pl.col("is_user").shift(1)),
     ).drop("low")
-
-
-def turns_where(frame: pl.DataFrame, condition: pl.Expr) -> Flags:
-    """A condition as an array over the turns."""
-    flags: Flags = frame.select(condition.fill_null(False).alias("flag"))["flag"].to_numpy()
-    return flags
