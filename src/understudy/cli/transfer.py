@@ -92,6 +92,7 @@ def transfer(
     """
     from understudy.reports.report import make_report, save_report
     from understudy.transfer.gap_closed import gaps_closed
+    from understudy.transfer.scoring import processors
 
     output = Output(json=json, quiet=quiet)
     tasks = _tasks(task)
@@ -105,7 +106,7 @@ def transfer(
         with output.progress() as on_progress:
             mine = gaps_closed(
                 train, test, arms, task=one, seed=seed, size=size, redraws=redraws, curve=curve,
-                workers=_processors(), whole=whole, on_progress=on_progress,
+                workers=processors(), whole=whole, on_progress=on_progress,
             )  # fmt: skip
             grown = list(_growth(one, arms, test, seed)) if growth else []
         found += [*mine, *grown]
@@ -166,9 +167,11 @@ def _provenance(
 
 def _growth(task: Task, arms: dict[str, Corpus], test: Corpus, seed: int) -> Iterator[Measurement]:
     from understudy.transfer.false_progress import false_progress
+    from understudy.transfer.scoring import processors
 
     for name, corpus in arms.items():
-        yield false_progress(task, corpus, None, test, seed=seed, arm=name if len(arms) > 1 else "")
+        known = name if len(arms) > 1 else ""
+        yield false_progress(task, corpus, None, test, seed=seed, arm=known, workers=processors())
 
 
 def _show_growth(m: Measurement, output: Output) -> None:
@@ -190,12 +193,6 @@ def _show_growth(m: Measurement, output: Output) -> None:
             f"{name}: false progress not detected in {len(steps)} steps up to {steps[-1]:,.0f} examples; that is no"
             " proof that there is none"
         )
-
-
-def _processors() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _name(task: Task) -> str:

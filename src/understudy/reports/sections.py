@@ -39,6 +39,7 @@ def train_section(
     """
     from understudy.transfer.false_progress import false_progress
     from understudy.transfer.gap_closed import gap_closed
+    from understudy.transfer.scoring import processors
     from understudy.transfer.task import open_task
 
     train, test = split_corpus(real, (0.5, 0.5), seed=derive_seed(seed, "transfer", "real"))
@@ -55,6 +56,7 @@ def train_section(
                 task=task,
                 seed=derive_seed(seed, "transfer", task.name),
                 curve=True,
+                workers=processors(),
                 whole=real,
                 on_progress=on_progress,
             )
@@ -70,7 +72,7 @@ def train_section(
             on_progress(f"{task.name}: false progress", index, len(opened))
         start = time.perf_counter()
         monitor = derive_seed(seed, "transfer", "false progress", task.name)
-        found.append(false_progress(task, own[0], own[1], test, seed=monitor))
+        found.append(false_progress(task, own[0], own[1], test, seed=monitor, workers=processors()))
         seconds[found[-1].name] = round(time.perf_counter() - start, 3)
     return Section(found, divided(train, test), seconds)
 

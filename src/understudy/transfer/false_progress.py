@@ -14,6 +14,7 @@ from understudy.measures.measurement import Counts, Measurement, MeasureSpec, co
 from understudy.seeds import derive_seed, stream
 from understudy.transfer.checked_task import SEEDS
 from understudy.transfer.looks import KEEPS_UP, Looks, Parting, Scale, Slope
+from understudy.transfer.scoring import in_processes, one_thread
 from understudy.transfer.task import Examples, Floats, Task
 
 FEWEST_UNITS = 10
@@ -157,6 +158,7 @@ def false_progress(
     seed: int,
     runs: int = RUNS,
     arm: str = "",
+    workers: int = 1,
 ) -> Measurement:
     """As simulated training data grow, does the real score follow the simulated one?
 
@@ -181,7 +183,8 @@ def false_progress(
     if reason := _nothing_to_compare(task, train, simulated, real):
         spec = _spec(name, task.metric, "doubling")
         return Measurement(name=spec.name, value=None, status="unscored", reason=reason, n=n, spec=spec)
-    return grow(task, train, simulated, real, sizes=sizes, seed=seed, runs=runs, name=name).verdict(n)
+    grown = grow(task, train, simulated, real, sizes=sizes, seed=seed, runs=runs, name=name, workers=workers)
+    return grown.verdict(n)
 
 
 def _put_aside(examples: Examples, rng: np.random.Generator) -> tuple[Examples, Examples]:
@@ -201,6 +204,7 @@ def grow(
     seed: int,
     runs: int = RUNS,
     name: str = "",
+    workers: int = 1,
 ) -> FalseProgressMonitor:
     """Train on growing parts of `train`, score on both test sets, and record it: `false_progress` from examples on."""
     grown = _sizes(sizes, train.size)
@@ -215,14 +219,20 @@ def grow(
         held_out_weights=weights[1],
         seed=derive_seed(seed, "false progress"),
     )
-    for size in grown:
-        rows: list[list[Floats]] = [[], []]
-        for run, order in enumerate(orders):
-            predictor = task.fit(train.take(order[:size]), seed=derive_seed(seed, "fit", run, size) % SEEDS)
-            for side, test in enumerate(tests):
-                scores = task.score(predictor, test)
-                rows[side].append(np.bincount(units[side], scores) / weights[side])
-        monitor.record(size, simulated=np.stack(rows[0]), held_out=np.stack(rows[1]))
+
+    def trained(job: tuple[int, int]) -> Floats:
+        """The mean score of each simulated, then of each real test unit."""
+        size, run = job
+        with one_thread():
+            predictor = task.fit(train.take(orders[run][:size]), seed=derive_seed(seed, "fit", run, size) % SEEDS)
+            scores = [task.score(predictor, test) for test in tests]
+        of_units = [np.bincount(units[side], scores[side]) / weights[side] for side in (0, 1)]
+        return np.concatenate(of_units)
+
+    jobs = [(size, run) for size in grown for run in range(runs)]
+    rows = np.stack(list(in_processes(trained, jobs, workers=workers))).reshape(len(grown), runs, -1)
+    for size, at in zip(grown, rows, strict=True):
+        monitor.record(size, simulated=at[:, : len(weights[0])], held_out=at[:, len(weights[0]) :])
     return monitor
 
 

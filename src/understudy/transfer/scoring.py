@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
@@ -51,7 +51,7 @@ class Arms(NamedTuple):
 
     def score(self, training: Examples, *, redraw: int) -> Floats:
         """Train on `training` and score every test example."""
-        with _one_thread():
+        with one_thread():
             predictor = self.task.fit(training, seed=derive_seed(self.seed, "fit", redraw))
             return self.task.score(predictor, self.test)
 
@@ -68,16 +68,21 @@ class Arms(NamedTuple):
 
 
 def score_jobs(arms: Arms, jobs: Sequence[Job], *, workers: int = 1) -> Iterator[Floats]:
-    """The scores of every job, in their order.
+    """The scores of every job, in their order."""
+    return in_processes(arms.run, jobs, workers=workers)
+
+
+def in_processes(run: Callable[[Any], Floats], jobs: Sequence[Any], *, workers: int = 1) -> Iterator[Floats]:
+    """What `run` gives for every job, a column each, in their order.
 
     More than one worker needs a system that can fork, since examples and learners cannot cross to a fresh process; on
     others the jobs run here.
     """
     if workers < 2 or len(jobs) < 3 or "fork" not in multiprocessing.get_all_start_methods():
-        yield from (arms.run(job) for job in jobs)
+        yield from (run(job) for job in jobs)
         return
-    yield arms.run(jobs[0])  # what examples count once is then counted before the workers inherit it
-    _HERE.append(arms)
+    yield run(jobs[0])  # what examples count once is then counted before the workers inherit it
+    _HERE.append(run)
     before = multiprocessing.active_children()
     count, context = min(workers, len(jobs) - 1), multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_end_with, initargs=(os.getpid(),))
@@ -102,8 +107,13 @@ def score_jobs(arms: Arms, jobs: Sequence[Job], *, workers: int = 1) -> Iterator
         _HERE.clear()
 
 
-# The arms that forked workers inherit.
-_HERE: list[Arms] = []
+def processors() -> int:
+    """How many processes this one may keep busy."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# What forked workers inherit.
+_HERE: list[Callable[[Any], Floats]] = []
 
 
 def _end_with(parent: int) -> None:
@@ -119,8 +129,8 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _work(job: Job) -> bytes:
-    return np.asarray(_HERE[-1].run(job), dtype=np.float64).tobytes()
+def _work(job: Any) -> bytes:
+    return np.asarray(_HERE[-1](job), dtype=np.float64).tobytes()
 
 
 @lru_cache(maxsize=1)
@@ -131,7 +141,7 @@ def _threads() -> Any:
     return ThreadpoolController()
 
 
-def _one_thread() -> AbstractContextManager[object]:
+def one_thread() -> AbstractContextManager[object]:
     """Vectors of some ten thousand gain nothing from more threads, which wait for each other on a busy machine."""
     limit: AbstractContextManager[object] = _threads().limit(limits=1, user_api="blas")
     return limit

@@ -12,8 +12,9 @@ from understudy.transfer.task import Floats, Ints, Labels
 from understudy.transfer.tasks.texts import Sparse, Texts, Vocabulary
 
 STRENGTH = 10.0  # inverse regularisation: the larger, the more a single word may say
-ITERATIONS = 20
-WEIGHTS = 1_000_000  # a field; with hundreds of classes the rarest words are left out, so that a fit stays seconds
+# Few steps, and few of them remembered: with a million weights, remembering costs more than the loss itself.
+SOLVER = {"maxiter": 20, "maxcor": 4, "ftol": 1e-6}
+WEIGHTS = 500_000  # a field; with hundreds of classes the rarest words are left out, so that a fit stays seconds
 COMMON = 2  # a column has to be in this many training examples, where there are enough of them
 
 
@@ -67,7 +68,7 @@ def prior_model(labels: Sequence[Labels]) -> LinearTextModel:
 def fit_linear(inputs: Any, labels: Sequence[Labels], *, strength: float = STRENGTH) -> LinearTextModel:
     """TF-IDF of words and word pairs (`Vocabulary`) and L2-penalised logistic regression by L-BFGS.
 
-    Deterministic: convex, from the classes' shares and no words, `ITERATIONS` steps. A second for thousands of
+    Deterministic: convex, from the classes' shares and no words, at most 20 steps. A second for thousands of
     examples.
 
     >>> model = fit_linear(["good film", "bad film", "good one", "bad one"], [("+",), ("-",), ("+",), ("-",)])
@@ -121,26 +122,30 @@ def _logistic(x: Sparse, y: Floats, strength: float, *, exclusive: bool) -> tupl
     k = y.shape[1]
     # Measured in the prior's own spread, weights are steep enough to be found in few steps.
     spread = float(np.sqrt(strength))
-    x = x * spread
+    # Products in single precision, sums in double: half the time, and the same steps.
+    x = (x * spread).astype(np.float32)
     transposed = x.T.tocsr()
+    right = y.astype(np.float32)
 
     def loss(flat: Floats) -> tuple[float, Floats]:
-        weights, bias = flat[: d * k].reshape(d, k), flat[d * k :]
-        z = x @ weights + bias
+        weights = flat[: d * k]
+        z = x @ weights.astype(np.float32).reshape(d, k) + flat[d * k :].astype(np.float32)
         if exclusive:
-            value = -(y * log_softmax(z, axis=1)).sum()
-            slope = np.exp(z - logsumexp(z, axis=1, keepdims=True)) - y
+            value = -(right * log_softmax(z, axis=1)).sum(dtype=np.float64)
+            slope = np.exp(z - logsumexp(z, axis=1, keepdims=True)) - right
         else:
-            value = (np.logaddexp(0.0, z) - y * z).sum()
-            slope = expit(z) - y
-        value = value + 0.5 * float(weights.ravel() @ weights.ravel())
-        gradient = transposed @ slope + weights
-        return float(value) / n, np.concatenate([gradient.ravel(), slope.sum(axis=0)]) / n
+            value = (np.logaddexp(np.float32(0.0), z) - right * z).sum(dtype=np.float64)
+            slope = expit(z) - right
+        gradient = np.empty_like(flat)
+        np.add((transposed @ slope).ravel(), weights, out=gradient[: d * k])
+        gradient[d * k :] = slope.sum(axis=0, dtype=np.float64)
+        gradient /= n
+        return (float(value) + 0.5 * float(weights @ weights)) / n, gradient
 
     # From the classes' shares a score of steps is enough; from nothing, hundreds.
     share = (y.sum(axis=0) + 0.5) / (n + 1.0)
     start = np.concatenate([np.zeros(d * k), np.log(share / (1.0 - share))])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS, "ftol": 1e-6})
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options=SOLVER)
     return found.x[: d * k].reshape(d, k) * spread, found.x[d * k :]
 
 
