@@ -26,6 +26,7 @@ VERBS = {
     "rank",
     "mix",
     "privacy",
+    "retest",
     "plan",
     "doctor",
 }

@@ -10,7 +10,21 @@ from typing import Annotated, TextIO
 import typer
 
 from understudy import __version__
-from understudy.cli import audit, demo, doctor, fit, generate, mix, plan, privacy, rank, simulate, split, transfer
+from understudy.cli import (
+    audit,
+    demo,
+    doctor,
+    fit,
+    generate,
+    mix,
+    plan,
+    privacy,
+    rank,
+    retest,
+    simulate,
+    split,
+    transfer,
+)
 from understudy.cli.exits import Exit, report_failure, termination, wants_debug
 from understudy.cli.output import printable, silence_stdout
 
@@ -29,7 +43,7 @@ IN_SHORT = {
 }
 VERBS = (
     demo.demo, split.split, fit.fit, simulate.simulate, generate.generate, audit.audit, transfer.transfer, rank.rank,
-    mix.mix, privacy.privacy, plan.plan, doctor.doctor,
+    mix.mix, privacy.privacy, retest.retest, plan.plan, doctor.doctor,
 )  # fmt: skip
 for verb in VERBS:
     app.command(short_help=IN_SHORT.get(verb.__name__))(verb)

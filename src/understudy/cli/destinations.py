@@ -29,19 +29,19 @@ def file_for(path: str, option: str = "--out", *, inputs: Sequence[str] = ()) ->
     """A corpus file of a known format, in a folder that exists and can be written, and none of `inputs`."""
     from understudy.conversations.containers import SUFFIXES, suffix_of
 
-    file = Path(path)
-    if file.is_dir():
-        raise UsageError(
-            f"{option} {path} is a folder",
-            why="the result is one file",
-            fix=f"for example {option} {file / 'syn.jsonl'}",
-        )
+    file = _no_folder(path, option)
     if not suffix_of(file):
         raise UsageError(
             f"{option} {path} does not say in which format to write",
             why=f"the suffix decides: {', '.join(SUFFIXES)} (text also with .gz or .zst)",
             fix=f"for example {option} {file.with_suffix('.jsonl')}",
         )
+    return text_for(path, option, inputs=inputs)
+
+
+def text_for(path: str, option: str, *, inputs: Sequence[str] = ()) -> Path:
+    """A file of any name, in a folder that exists and can be written, and none of `inputs`."""
+    file = _no_folder(path, option)
     if not file.parent.is_dir():
         raise UsageError(
             f"{option} {path}: there is no folder {file.parent}",
@@ -55,6 +55,17 @@ def file_for(path: str, option: str = "--out", *, inputs: Sequence[str] = ()) ->
             f"{option} {path} is one of the files to read",
             why="its conversations would be lost",
             fix="write to another file",
+        )
+    return file
+
+
+def _no_folder(path: str, option: str) -> Path:
+    file = Path(path)
+    if file.is_dir():
+        raise UsageError(
+            f"{option} {path} is a folder",
+            why="the result is one file",
+            fix=f"for example {option} {file / 'result'}",
         )
     return file
 

@@ -1,0 +1,136 @@
+"""`understudy retest`: run the ledger's studies again and write down what they found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from understudy.cli import options
+from understudy.cli.corpora import describe, load_corpus, refuse_swapped
+from understudy.cli.output import Output
+
+if TYPE_CHECKING:
+    from understudy.claims.evidence import Evidence
+    from understudy.claims.ledger import Entry
+    from understudy.claims.record import Claim
+    from understudy.cli.corpora import Origin
+
+COLOURS = {"held": "green", "weakened": "yellow", "refuted": "bold red"}
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[CLAIM ...]", help="Claims by name; all for none.")]
+Real = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--real",
+        metavar="REAL[,SYN ...]",
+        help="Real conversations, and after commas synthetic ones that some claims hold against them; again for more."
+        " Without: the bundled sample.",
+    ),
+]
+Ledger = Annotated[str, typer.Option("--ledger", metavar="FILE", help="Where verdicts are added, one a line.")]
+Page = Annotated[str | None, typer.Option("--page", metavar="FILE", help="Write the whole ledger as Markdown here.")]
+ListThem = Annotated[bool, typer.Option("--list", help="Only list the claims and their last verdicts.")]
+
+
+def retest(
+    names: Names = None,
+    real: Real = None,
+    ledger: Ledger = "ledger.jsonl",
+    page: Page = None,
+    list_them: ListThem = False,
+    user_role: options.UserRole = None,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Does what the field claims hold on these people?
+
+    Each claim has a record (its scope, its sources, what would refute it) and most have a study. A study runs on
+    REAL, or on the bundled sample, and its verdict goes to the end of the ledger: held, weakened, refuted,
+    inconclusive or untested, with the numbers behind it. What is written there is never changed.
+
+    \b
+    understudy retest
+    understudy retest entity-swap event-residue --real logs.jsonl,syn.jsonl --ledger ours.jsonl --page claims.md
+    """
+    from understudy.claims.ledger import append, read_ledger
+    from understudy.claims.record import choose
+    from understudy.claims.study import run_study
+    from understudy.claims.tables import page as written
+    from understudy.cli.destinations import text_for
+
+    output = Output(json=json, quiet=quiet)
+    claims = choose(names or [])
+    asked = [_paths(one) for one in real or ()]
+    corpora = [path for paths in asked for path in paths]
+    file = text_for(ledger, "--ledger", inputs=corpora)
+    target = text_for(page, "--page", inputs=(ledger, *corpora)) if page else None
+    entries = read_ledger(file)
+    if not list_them:
+        with output.progress() as on_progress:
+            evidence = _evidence(asked, user_role, seed, output)._replace(on_progress=on_progress)
+            for k, claim in enumerate(claims):
+                on_progress(claim.id, k, len(claims))
+                entry = run_study(claim, evidence)
+                append(file, entry)
+                entries.append(entry)
+    if target:
+        target.write_text(written({claim.id: claim for claim in claims}, entries), "utf-8")
+    last = {entry.claim: entry for entry in entries}
+
+    def show(o: Output) -> None:
+        _show(claims, entries, o)
+        if not list_them:
+            o.line(f"added to {ledger}: {len(claims)} verdict(s)" + (f"; page: {target}" if target else ""), "bold")
+
+    output.result(
+        {"ledger": ledger, "verdicts": [msgspec.to_builtins(last[c.id]) for c in claims if c.id in last]}, show
+    )
+
+
+def _paths(asked: str) -> list[str]:
+    """The real file and its synthetic counterparts; a comma that is part of a file's name divides nothing."""
+    return [asked] if Path(asked).exists() else [path for path in asked.split(",") if path]
+
+
+def _evidence(asked: list[list[str]], user_role: str | None, seed: int, output: Output) -> Evidence:
+    from understudy.claims.evidence import Evidence, Named
+    from understudy.sample import sample_corpus
+
+    def read(path: str, origin: Origin) -> Named:
+        corpus = load_corpus(path, user_role=user_role, origin=origin, output=output)
+        if origin == "real":
+            refuse_swapped(corpus, path, "retest")
+        output.note(f"{path}: {describe(corpus)}", "dim")
+        return Named(Path(path).name.split(".")[0], corpus)
+
+    people = []
+    for real, *synthetic in asked:
+        people.append(read(real, "real")._replace(synthetic=tuple(read(path, "synthetic") for path in synthetic)))
+    if not people:
+        output.note("no --real: on the bundled sample, which was written and not collected", "dim")
+        people = [Named("sample", sample_corpus())]
+    return Evidence(tuple(people), seed)
+
+
+def _show(claims: list[Claim], entries: list[Entry], output: Output) -> None:
+    """A line a claim, and under it what was found."""
+    from understudy.claims.ledger import change
+
+    for claim in claims:
+        mine = [entry for entry in entries if entry.claim == claim.id]
+        if not mine:
+            output.line(f"{claim.id}: {claim.title}", "bold")
+            output.line("  no verdict yet", "dim")
+            continue
+        now = mine[-1]
+        output.line(f"{claim.id}: {claim.title}", "bold")
+        output.line(f"  {now.outcome} ({change(mine)})", COLOURS.get(now.outcome, "dim"))
+        for row in now.rows:
+            output.line(f"    {row.corpus}: {row.outcome}, {row.why}" + (f"; floor: {row.floor}" if row.floor else ""))
+        if not now.rows:
+            output.line(f"    {now.why}")
