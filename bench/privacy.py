@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from understudy.rollouts.simulate import simulate
 from understudy.seeds import stream
 from understudy.testing.personal_data import marked_sentences, recall
 from understudy.users.population import FittedPopulation, fit_population
+from understudy.users.speaker import Guard
 
 CONTROLS = ("multiwoz_real", "redial_real", "persuasionforgood_real", "multidogo_useronly_real", "star_real")
 FRONTIER = {
@@ -31,11 +33,18 @@ FRONTIER = {
     "multiwoz_real": "ncuser_multiwoz_llm",
     "personachat_real": "synthetic_persona_chat_llm",
 }
+GUARDS: tuple[Guard, ...] = ("strict", "guarded", "free")
 CONVERSATIONS = 1000
 COPIED = 0.01
 TOUCHED = 0.15
-SPLITS = 40
+SPLITS = 60
 ALPHA = 0.05
+PLOT = Path(__file__).parent.parent / "docs" / "results" / "privacy.svg"
+WANTED = (
+    "Wanted: real strangers flagged in at most 5 % (upper bound 8 %), a copier of 1 % in at least 95 % at 1,000 "
+    "conversations; a canary AUC of at most .55 at one repeat for the shipped guard (`guarded`); redaction recall of "
+    ".99 for structured data, .90 for names and addresses."
+)
 
 
 def thirds(corpus: Corpus, seed: int) -> tuple[Corpus, Corpus, Corpus]:
@@ -100,7 +109,7 @@ def canaries(data: Path, name: str, conversations: int = 600) -> Iterator[dict[s
     for repeats, planted in ((1, 100), (4, 60), (16, 30)):
         made = make_canaries(corpus, planted=planted, unseen=400, repeats=repeats, seed=0)
         population = fit_population(plant(corpus, made, seed=0), seed=0)
-        for guard in ("guarded", "free"):
+        for guard in GUARDS:
             users = population.with_guard(guard)
             talks = simulate(users, users.partner(), n=conversations, seed=0).conversations
             yield {"corpus": name, "repeats": repeats, "guard": guard, **exposed(made, Corpus(talks))._asdict()}
@@ -120,7 +129,7 @@ def frontier(data: Path, name: str, counterpart: str | None, most: int = 500) ->
     if counterpart:
         arms["language model"] = load(data, counterpart)[:most]
     population = fit_population(train, seed=0)
-    for guard in ("guarded", "free"):
+    for guard in GUARDS:
         users = population.with_guard(guard)
         talks = simulate(users, users.partner(), n=min(most, population.n_sessions), seed=0).conversations
         arms[f"fitted, {guard}"] = Corpus(talks)
@@ -192,12 +201,58 @@ def _again(row: dict[str, Any]) -> str:
     return f"{attack['accuracy']:.2f} (chance {attack['chance']:.3f}{beside})"
 
 
-def run(data: Path, out: Path) -> str:
-    found = {
-        "controls": [controls(data, name) for name in CONTROLS],
-        "canaries": [row for name in ("redial_real", "multiwoz_real") for row in canaries(data, name)],
-        "frontier": [row for name, other in FRONTIER.items() for row in frontier(data, name, other)],
-        "redaction": redaction(),
+def plot(rows: list[dict[str, Any]], file: Path) -> None:
+    """The frontier: how easily a set is told from people, against how surely it points at those it was made from."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    marks = {
+        "held-out real": "o",
+        "language model": "s",
+        **dict(zip((f"fitted, {g}" for g in GUARDS), "^Dv", strict=True)),
     }
+    figure, axes = pyplot.subplots(1, len(FRONTIER), figsize=(10, 3.6), sharey=True, layout="constrained")
+    for panel, name in zip(axes, FRONTIER, strict=True):
+        for row in (row for row in rows if row["corpus"] == name):
+            low, high = row["auc_interval"]
+            x, y = row["auc"], row["gap"]
+            panel.errorbar(
+                x, y, xerr=[[max(x - low, 0)], [max(high - x, 0)]], fmt=marks[row["arm"]], label=row["arm"], capsize=2
+            )
+        panel.axvline(0.5, color="0.8", zorder=0)
+        panel.axhline(0.0, color="0.8", zorder=0)
+        panel.set(title=name, xlabel="discriminator AUC (0.5: like people)", xlim=(0.35, 1.02), ylim=(-0.15, 1.1))
+    axes[0].set_ylabel("training users pointed at, beyond held-out")
+    axes[-1].legend(fontsize="small", loc="center right", frameon=False)
+    figure.savefig(file, metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def _frontier(job: tuple[Path, str]) -> list[dict[str, Any]]:
+    return list(frontier(*job, FRONTIER[job[1]]))
+
+
+def _canaries(job: tuple[Path, str]) -> list[dict[str, Any]]:
+    return list(canaries(*job))
+
+
+def _controls(job: tuple[Path, str]) -> dict[str, Any]:
+    return controls(*job)
+
+
+def run(data: Path, out: Path, workers: int = 2) -> str:
+    with ProcessPoolExecutor(workers) as pool:
+        tested = pool.map(_controls, [(data, name) for name in CONTROLS])
+        planted = pool.map(_canaries, [(data, name) for name in ("redial_real", "multiwoz_real")])
+        compared = pool.map(_frontier, [(data, name) for name in FRONTIER])
+        found = {
+            "controls": list(tested),
+            "canaries": [row for rows in planted for row in rows],
+            "frontier": [row for rows in compared for row in rows],
+            "redaction": redaction(),
+        }
     (out / "privacy.json").write_text(json.dumps(found, default=float))
-    return table(found)
+    plot(found["frontier"], PLOT)
+    return f"{WANTED}\n\n{table(found)}\n\n![fidelity against privacy]({PLOT.name})"

@@ -129,6 +129,20 @@ def test_the_guard_lets_through_what_people_share_and_no_more(real: Corpus) -> N
     assert verbatim_rate(simulated(population.with_guard("free"), 40), corpus) == 1.0
 
 
+def test_the_strict_guard_keeps_back_spans_of_five(real: Corpus) -> None:
+    rng = np.random.default_rng(2)
+    words = [f"word{k}" for k in range(12)]
+    said = [Turn("user", " ".join(rng.choice(words, 7))) for _ in range(60)]
+    corpus = Corpus(
+        [Conversation(f"c{k}", (turn, Turn("assistant", "go on")), user_id=f"u{k}") for k, turn in enumerate(said)]
+    )
+    population = fit_population(corpus, seed=0)
+    assert verbatim_rate(simulated(population, 60), corpus, size=5)
+    strict = population.with_guard("strict")
+    assert strict.identity != population.identity
+    assert not verbatim_rate(simulated(strict, 60), corpus, size=5)
+
+
 def test_saved_and_loaded_it_says_the_same(population: FittedPopulation, tmp_path: Path) -> None:
     population.save(tmp_path / "users")
     loaded = load_population(tmp_path / "users")

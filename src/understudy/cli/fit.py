@@ -26,6 +26,7 @@ class CopyGuard(StrEnum):
 
     free = "free"
     guarded = "guarded"
+    strict = "strict"
 
 
 Real = Annotated[
@@ -35,7 +36,11 @@ Real = Annotated[
 Out = Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help="Where the users go.")]
 Guard = Annotated[
     CopyGuard,
-    typer.Option("--copy-guard", help="guarded: long spans no more often than real users share; free: turns verbatim."),
+    typer.Option(
+        "--copy-guard",
+        help="guarded: spans of eight words no more often than real users share them; strict: spans of five, safer and"
+        " easier to tell from people; free: turns verbatim.",
+    ),
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -28,7 +29,8 @@ def fit_population(corpus: Corpus, *, copy_guard: Guard = "guarded", seed: int) 
     """Learn simulated users, and their usual partner, from real conversations: on a CPU, without a language model.
 
     `copy_guard` says how much real wording the users may repeat: `free` lets whole turns through, `guarded` no span
-    of eight words that fewer than two units of the corpus used. Raises `SimulatorError` where no user speaks.
+    of eight words that fewer than two units of the corpus used, `strict` none of five. Raises `SimulatorError` where no
+    user speaks.
 
     >>> from understudy.conversations import Conversation, Turn
     >>> talk = (Turn("assistant", "Hello?"), Turn("user", "hi"))
@@ -73,14 +75,13 @@ def load_population(folder: str | Path, *, copy_guard: Guard | None = None) -> F
 
 def checked_guard(name: str) -> Guard:
     """The setting of that name, or what the settings are."""
-    if name == "free":
-        return "free"
-    if name == "guarded":
-        return "guarded"
+    for known in get_args(Guard):
+        if name == known:
+            return known  # type: ignore[no-any-return]
     raise UsageError(
         f"{name!r} is no setting of the copy guard",
         why="it says whether long spans of real text may be repeated",
-        fix="use 'guarded' (the default) or 'free'",
+        fix="use 'guarded' (the default), 'strict' or 'free'",
     )
 
 

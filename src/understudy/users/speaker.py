@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.conversations.text import tokens
-from understudy.users.copy_guard import CopyGuard
+from understudy.users.copy_guard import SPAN, CopyGuard
 from understudy.users.entities import Entity, Filler, Gazetteer
 from understudy.users.frustration import Frustration
 from understudy.users.intents import NONE, IntentModel, leaving_odds, quarters
@@ -21,7 +21,8 @@ from understudy.users.retrieval import STYLE_NAMES, Neighbours, Styles, build_ta
 from understudy.users.splicing import Splicer
 from understudy.users.vectors import WordVectors
 
-Guard = Literal["free", "guarded"]
+Guard = Literal["free", "guarded", "strict"]
+BARRED: Mapping[Guard, int] = {"guarded": 8, "strict": 5}  # words of the shortest span that a setting keeps back
 Rng = np.random.Generator
 
 _NEAR = 40  # rows taken for their context
@@ -135,7 +136,7 @@ class Speaker:
     @cached_property
     def splicer(self) -> Splicer:
         units = self.table.user.tolist()
-        guard = CopyGuard.of(zip(self.texts, units, strict=True), common=self.common)
+        guard = CopyGuard.of(zip(self.texts, units, strict=True), common=self.common, size=BARRED.get(self.guard, SPAN))
         return Splicer(self.book, guard, self.table.own, self.table.user)
 
     @cached_property
