@@ -208,18 +208,15 @@ def plot(rows: list[dict[str, Any]], file: Path) -> None:
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    marks = {
-        "held-out real": "o",
-        "language model": "s",
-        **dict(zip((f"fitted, {g}" for g in GUARDS), "^Dv", strict=True)),
-    }
+    arms = ("held-out real", "language model", *(f"fitted, {guard}" for guard in GUARDS))
+    drawn = {arm: f"C{k}{mark}" for k, (arm, mark) in enumerate(zip(arms, "os^Dv", strict=True))}
     figure, axes = pyplot.subplots(1, len(FRONTIER), figsize=(10, 3.6), sharey=True, layout="constrained")
     for panel, name in zip(axes, FRONTIER, strict=True):
         for row in (row for row in rows if row["corpus"] == name):
             low, high = row["auc_interval"]
             x, y = row["auc"], row["gap"]
             panel.errorbar(
-                x, y, xerr=[[max(x - low, 0)], [max(high - x, 0)]], fmt=marks[row["arm"]], label=row["arm"], capsize=2
+                x, y, xerr=[[max(x - low, 0)], [max(high - x, 0)]], fmt=drawn[row["arm"]], label=row["arm"], capsize=2
             )
         panel.axvline(0.5, color="0.8", zorder=0)
         panel.axhline(0.0, color="0.8", zorder=0)
