@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from understudy.conversations import Conversation, Corpus, CorpusCard, Turn
@@ -95,3 +96,52 @@ def persona_world(
             meta = {"persona": list(who.facts)}
             talks.append(Conversation(f"w{seed}-{k}-{session}", tuple(spoken), user_id=f"w{seed}-{k}", meta=meta))
     return Corpus(talks, CorpusCard("synthetic", "persona world"))
+
+
+def taking_back(corpus: Corpus, *, seed: int, share: float = 1.0) -> Corpus:
+    """The same conversations in which a share of the users says a fact of theirs and, later, its contrary.
+
+    The fact replaces the second own line, its contrary the last one.
+
+    >>> talk = taking_back(persona_world(1, seed=0), seed=0)[0]
+    >>> talk.turns[2].text in talk.meta["persona"]
+    True
+    """
+    from understudy.measures.consistency.planting import contradict
+
+    talks = []
+    for k, talk in enumerate(corpus):
+        rng = stream(seed, "taking back", k)
+        facts = [str(fact) for fact in talk.meta["persona"]]
+        fact = facts[int(rng.integers(len(facts)))]
+        against = contradict(fact, rng)
+        mine = [at for at, turn in enumerate(talk.turns) if turn.role == "user"]
+        turns = list(talk.turns)
+        if against and len(mine) > 2 and rng.random() < share:
+            turns[mine[1]], turns[mine[-1]] = Turn("user", fact), Turn("user", against)
+        talks.append(msgspec.structs.replace(talk, turns=tuple(turns)))
+    return Corpus(talks, corpus.card)
+
+
+_SERVICE = ("How can I help you today?", "Is there anything else you need?", "Feel free to ask me.", "Happy to help!")
+
+
+def turning_assistant(corpus: Corpus, *, seed: int) -> Corpus:
+    """The same conversations in which users speak as assistants the more often the longer they talk.
+
+    >>> talk = turning_assistant(persona_world(1, seed=0), seed=0)[0]
+    >>> sum(turn.text in _SERVICE for turn in talk.turns) > 0
+    True
+    """
+    talks = []
+    for k, talk in enumerate(corpus):
+        rng = stream(seed, "turning assistant", k)
+        size = len(talk.turns)
+        turns = tuple(
+            Turn("user", _SERVICE[int(rng.integers(len(_SERVICE)))])
+            if turn.role == "user" and rng.random() < at / size
+            else turn
+            for at, turn in enumerate(talk.turns)
+        )
+        talks.append(msgspec.structs.replace(talk, turns=turns))
+    return Corpus(talks, corpus.card)

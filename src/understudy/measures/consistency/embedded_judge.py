@@ -43,7 +43,7 @@ def people_of(corpus: Corpus, *, roles: Sequence[Role] = ROLES) -> list[Person]:
     >>> from understudy.conversations import Conversation, Turn
     >>> talk = Conversation("c", (Turn("user", "my dogs"),), meta={"persona": ["I have dogs."]})
     >>> people_of(Corpus([talk]), roles=("user",))
-    [Person(unit='c', persona='I have dogs.', lines=('my dogs',))]
+    [Person(unit='c:c', persona='I have dogs.', lines=('my dogs',))]
     """
     told, untold = [], dict[str, list[str]]()
     for talk, unit in zip(corpus, corpus.unit_ids.tolist(), strict=True):

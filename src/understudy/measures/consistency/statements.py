@@ -17,9 +17,9 @@ _NUMBERS = {
 }  # fmt: skip
 NEGATIONS = frozenset(
     (  # noqa: SIM905
-        "no not never none nothing nobody neither nor without hardly cannot don't dont doesn't doesnt didn't didnt "
-        "isn't isnt aren't arent wasn't wasnt weren't werent won't wont wouldn't wouldnt can't cant couldn't couldnt haven't "
-        "havent hasn't hasnt hadn't hadnt ain't aint n't"
+        "no not never none nothing nobody neither nor without hardly cannot n't don't dont doesn't doesnt didn't didnt "
+        "isn't isnt aren't arent wasn't wasnt weren't werent won't wont wouldn't wouldnt can't cant couldn't couldnt "
+        "haven't havent hasn't hasnt hadn't hadnt ain't aint"
     ).split()
 )
 _OPPOSITES = (
