@@ -27,6 +27,7 @@ VERBS = {
     "mix",
     "privacy",
     "retest",
+    "fit_judge",
     "plan",
     "doctor",
 }
@@ -51,7 +52,7 @@ def test_the_verbs_are_those_that_work() -> None:
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
 def test_every_verb_takes_the_common_options(verb: str, capsys) -> None:
-    said = run(capsys, verb, "--help").out
+    said = run(capsys, verb.replace("_", "-"), "--help").out
     for option in ("--seed", "--json", "--quiet", "--help"):
         assert option in said
     assert "--debug" not in said  # there, but not in the way

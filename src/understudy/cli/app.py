@@ -15,6 +15,7 @@ from understudy.cli import (
     demo,
     doctor,
     fit,
+    fit_judge,
     generate,
     mix,
     plan,
@@ -43,7 +44,7 @@ IN_SHORT = {
 }
 VERBS = (
     demo.demo, split.split, fit.fit, simulate.simulate, generate.generate, audit.audit, transfer.transfer, rank.rank,
-    mix.mix, privacy.privacy, retest.retest, plan.plan, doctor.doctor,
+    mix.mix, privacy.privacy, retest.retest, fit_judge.fit_judge, plan.plan, doctor.doctor,
 )  # fmt: skip
 for verb in VERBS:
     app.command(short_help=IN_SHORT.get(verb.__name__))(verb)
