@@ -117,8 +117,8 @@ def _bands(lengths: Sequence[int]) -> np.ndarray[tuple[int], np.dtype[np.int64]]
     return np.where(size <= 6, size, 7 + np.floor(np.log(np.maximum(size, 7) / 7) / np.log(1.25))).astype(np.int64)
 
 
-def mixture(corpus: Corpus, share: float, *, rng: np.random.Generator) -> Corpus:
-    """A `share` of all turns replaced by turns of other units, of the same role and about as long.
+def mixture(corpus: Corpus, share: float, *, rng: np.random.Generator, like_length: bool = True) -> Corpus:
+    """A `share` of all turns replaced by turns of other units, of the same role and (`like_length`) about as long.
 
     Words, lengths, roles and numbers of turns stay what they are over the corpus; at `share` 1 no turn has anything
     to do with another.
@@ -132,7 +132,7 @@ def mixture(corpus: Corpus, share: float, *, rng: np.random.Generator) -> Corpus
     flat = [(row, turn) for row, talk in enumerate(corpus) for turn in talk.turns]
     owner = unit[[row for row, _ in flat]] if flat else np.zeros(0, dtype=np.int64)
     user = np.array([turn.role == "user" for _, turn in flat], dtype=np.int64)
-    band = _bands([len(tokens(turn.text)) for _, turn in flat]) * 2 + user
+    band = _bands([len(tokens(turn.text)) * like_length for _, turn in flat]) * 2 + user
     chosen = rng.random(len(flat)) < share
     source = np.arange(len(flat))
     for code in np.unique(band[chosen]):
@@ -147,6 +147,29 @@ def mixture(corpus: Corpus, share: float, *, rng: np.random.Generator) -> Corpus
                 order[a], order[b] = order[b], order[a]
         source[members] = order
     turns = iter([flat[i][1] for i in source.tolist()])
+    return _rebuilt(corpus, [[next(turns) for _ in talk.turns] for talk in corpus])
+
+
+def exchanged_within_lengths(corpus: Corpus, *, rng: np.random.Generator, role: Role = "user") -> Corpus:
+    """The replies of a role exchanged among replies about as long to turns about as long: who answers whom is
+    random, and how long turns and replies go together stays.
+
+    >>> talk = lambda i: Conversation(str(i), (Turn("assistant", f"which one {i}"), Turn("user", f"the {i}")))
+    >>> mixed = exchanged_within_lengths(Corpus([talk(i) for i in range(9)]), rng=np.random.default_rng(0))
+    >>> mixed[0].turns[0].text, sorted(c.turns[1].text for c in mixed)[:2]
+    ('which one 0', ['the 0', 'the 1'])
+    """
+    flat = [(talk, i) for talk in corpus for i in range(len(talk.turns))]
+    replies = np.array(
+        [k for k, (c, i) in enumerate(flat) if i and c.turns[i].role == role != c.turns[i - 1].role], dtype=np.int64
+    )
+    size = _bands([len(tokens(c.turns[i].text)) for c, i in flat])
+    code = size[replies - 1] * (int(size.max(initial=0)) + 1) + size[replies]
+    source = np.arange(len(flat))
+    for one in np.unique(code):
+        members = replies[code == one]
+        source[members] = rng.permutation(members)
+    turns = iter([flat[k][0].turns[flat[k][1]] for k in source.tolist()])
     return _rebuilt(corpus, [[next(turns) for _ in talk.turns] for talk in corpus])
 
 

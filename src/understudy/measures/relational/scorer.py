@@ -8,14 +8,12 @@ import numpy as np
 
 from understudy.conversations import Corpus
 from understudy.conversations.text import TOKEN_PATTERN
-from understudy.measures.classifier import unit_folds
 from understudy.measures.distributions import Labels
-from understudy.measures.relational.threads import DEPTH, OTHERS, Threads, kept_for, laid_out, threads
+from understudy.measures.relational.threads import DEPTH, FOLDS, OTHERS, Threads, kept_for, laid_out, threads
 from understudy.measures.resampling import Floats
 from understudy.measures.turn_words import Singles, turn_space, unit_rows
 from understudy.seeds import stream
 
-FOLDS = 5
 FEWEST_TRAINED = 60
 DEPTHS = (1, 2, DEPTH)
 FORM_MARKS = 300
@@ -51,8 +49,9 @@ def fits(real: Corpus, synthetic: Corpus) -> Fits | str:
 
     For each role a scorer is trained on real replies with their true histories against the same replies with
     matched shuffles (`threads`), equally weighted, so that its logit estimates the pointwise mutual information
-    of history and reply within a stratum. Units are dealt into five folds on both sides; every fold, real or
-    synthetic, is scored by the model of the other real folds, so no reply is scored by a model that saw its unit.
+    of history and reply within a stratum. Units are dealt into three folds on both sides; every fold, real or
+    synthetic, is scored by the model of the other real folds, so that neither a reply nor any history that it is
+    scored with comes from a unit that the model saw.
 
     Inputs of the model: for each depth d = 1 .. 4 the idf-weighted share of the reply's content words said d turns
     before, and the cosine of TF-IDF/SVD vectors; and for d = 1, 2 the linear-Gaussian association `x' W y` of turn
@@ -245,9 +244,6 @@ def _fits(real: Corpus, synthetic: Corpus) -> Fits | str:
     space = _space(real, synthetic)
     rng = stream(0, "relational.scorer")
     pairs = _all_pairs(space, t)
-    unit_label = np.zeros(int(t.unit.max()) + 1, dtype=bool)
-    unit_label[t.unit[t.is_synthetic]] = True
-    fold = unit_folds(t.unit, unit_label, rng, FOLDS)[t.unit]
     own = np.full((len(t.row), len(DEPTHS)), np.nan)
     spread = np.full((len(t.row), len(DEPTHS), OTHERS), np.nan)
     earlier = np.full(len(t.row), np.nan)
@@ -259,8 +255,8 @@ def _fits(real: Corpus, synthetic: Corpus) -> Fits | str:
             continue
         trained_on += len(learn)
         for k in range(FOLDS):
-            model = _train(space, t, pairs, learn[fold[learn] != k], rng)
-            _score(model, space, t, pairs, mine[fold[mine] == k], (own, spread, earlier))
+            model = _train(space, t, pairs, learn[t.fold[learn] != k], rng)
+            _score(model, space, t, pairs, mine[t.fold[mine] == k], (own, spread, earlier))
     share, taken = pairs.columns[:, 0], pairs.taken
     column = np.full((2, len(t.row), OTHERS), np.nan)
     at = np.nonzero(t.others >= 0)

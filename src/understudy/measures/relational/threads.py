@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from understudy.conversations import Corpus
 from understudy.conversations.text import TOKEN_PATTERN
+from understudy.measures.classifier import unit_folds
 from understudy.measures.distributions import Labels
 from understudy.measures.resampling import pool
 from understudy.seeds import stream
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 Flags = npt.NDArray[np.bool_]
 DEPTH = 4
 OTHERS = 8
-FEWEST_IN_STRATUM = 20
+FOLDS = 3
+FEWEST_IN_STRATUM = 8
 LENGTHS = (3.5, 7.5, 15.5)
 BANDS = (1.5, 3.5, 6.5)
 MOST_REPLIES = 16_000
@@ -32,7 +34,8 @@ class Threads(NamedTuple):
 
     `row` numbers turns over both corpora laid end to end; `history[:, d - 1]` is the row of the turn `d` turns
     before, -1 where there is none; `others` holds entries whose history serves as a matched shuffle, -1 where the
-    side has no second unit; `match` indexes `MATCHES`; `place` counts the speaker's own turns from 0.
+    fold has no second unit; `match` indexes `MATCHES`; `place` counts the speaker's own turns from 0. `fold` deals
+    the units of either side into three parts: what is learned from some is applied to the others, shuffles included.
     """
 
     row: Labels
@@ -45,6 +48,7 @@ class Threads(NamedTuple):
     history: Labels
     others: Labels
     match: Labels
+    fold: Labels
 
 
 def kept_for(real: Corpus, synthetic: Corpus, key: str, build: Any) -> Any:
@@ -58,10 +62,10 @@ def kept_for(real: Corpus, synthetic: Corpus, key: str, build: Any) -> Any:
 def threads(real: Corpus, synthetic: Corpus) -> Threads:
     """The replies of two corpora, with matched shuffles drawn from a fixed stream, so that all measures share them.
 
-    A shuffle keeps the reply and takes the history of another unit's reply on the same side, by the same role, in
-    the same band of place (its speaker's first, second to third, fourth to sixth, later turn), of the same length
-    band as this reply, on the same topic; topic, place and length are given up in that order where fewer than 20
-    units are left. Of at most 16,000 replies a side (whole conversations, drawn at random).
+    A shuffle keeps the reply and takes the history of another unit's reply in the same fold of the same side, by the
+    same role, in the same band of place (its speaker's first, second to third, fourth to sixth, later turn), of the
+    same length band as this reply, on the same topic; topic, place and length are given up in that order where fewer
+    than 8 units are left. Of at most 16,000 replies a side (whole conversations, drawn at random).
 
     >>> from understudy.conversations import Conversation, Turn
     >>> talk = lambda i: Conversation(str(i), (Turn("user", "hi"), Turn("assistant", "hello"), Turn("user", "a film")))
@@ -119,12 +123,13 @@ def _threads(real: Corpus, synthetic: Corpus) -> Threads:
     unit, words, place = pooled.unit[conversation], frame["words"].to_numpy(), frame["place"].to_numpy()
     names = np.array([c.topic or "" for c in (*real, *synthetic)], dtype=np.str_)
     topic = np.unique(names, return_inverse=True)[1][conversation] if len(names) else conversation
-    role = 2 * is_synthetic + by_user
+    fold = unit_folds(unit, pooled.unit_is_synthetic, rng, FOLDS)[unit]
+    role = (2 * is_synthetic + by_user) * FOLDS + fold
     length = role * 8 + np.searchsorted(LENGTHS, words)
     banded = length * 8 + np.searchsorted(BANDS, place)
     keys = [role, length, banded, banded * (int(topic.max(initial=0)) + 1) + topic]
     others, match = _draw([key.astype(np.int64) for key in keys], unit, rng)
-    return Threads(row, conversation, unit, is_synthetic, by_user, place, words, history, others, match)
+    return Threads(row, conversation, unit, is_synthetic, by_user, place, words, history, others, match, fold)
 
 
 def _within_reach(conversation: Labels, is_synthetic: Flags, rng: np.random.Generator) -> Flags:
@@ -171,17 +176,19 @@ def _draw(keys: list[Labels], unit: Labels, rng: np.random.Generator) -> tuple[L
 
 
 def crossed_with(corpus: Corpus, unit: Labels) -> Labels:
-    """For each conversation another unit's of the same topic (where there is one) and of a like number of turns.
+    """For each conversation another unit's of the same topic (where there is one) and of a like size: the number of
+    turns, and among equals how much the partner says, because long turns meet long turns and share more by chance.
 
-    -1 where there is no second unit. Drawn from a fixed stream.
+    -1 where there is no second unit. Ties are broken by a fixed stream.
     """
     rng = stream(0, "relational.crossed")
     size = np.array([len(talk.turns) for talk in corpus], dtype=np.int64)
+    told = np.array([sum(len(t.text) for t in talk.turns if t.role != "user") for talk in corpus], dtype=np.int64)
     names = np.array([talk.topic or "" for talk in corpus], dtype=np.str_)
     topic = np.unique(names, return_inverse=True)[1]
     found = np.full(len(corpus), -1, dtype=np.int64)
     for key in (topic, np.zeros_like(topic)):
-        order = np.lexsort((rng.random(len(size)), size, key))
+        order = np.lexsort((rng.random(len(size)), told, size, key))
         for step in (1, -1, 2, -2, 3, -3, len(order) // 2):
             other = np.roll(order, -step)
             good = (unit[other] != unit[order]) & (key[other] == key[order]) & (found[order] < 0)

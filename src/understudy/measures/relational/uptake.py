@@ -24,7 +24,8 @@ SPEC = MeasureSpec(
 
 
 def _log_sigmoid(x: Floats) -> Floats:
-    value: Floats = -np.logaddexp(0.0, -x)
+    with np.errstate(invalid="ignore"):  # a shuffle that is not there is nan, and stays it
+        value: Floats = -np.logaddexp(0.0, -x)
     return value
 
 
