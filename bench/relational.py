@@ -35,7 +35,7 @@ CORPORA = ("redial_real", "multiwoz_real", "topicalchat_real", "persuasionforgoo
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 MOST = 250
 PERMUTATIONS = 39
-SEEDS = 4
+SEEDS = 6
 WORKERS = 2
 NOISE = 3.0  # standard errors
 RESIDUE = 0.1  # of the level of people, within which q = 1 counts as at the null
@@ -178,6 +178,9 @@ def verdicts(found: list[Course]) -> list[str]:
     says = [_said(f"{fallen} ({strict} strictly)", falls == n), _said(arrived, null == n)]
     by = {(c.corpus, c.line.name): c for c in found}
     for name in CORPORA:
+        if not {(name, "alignment"), (name, "next_utterance.hard")} <= set(by):
+            says.append(_said(f"{name}: too few replies to judge the adversaries", False))
+            continue
         for adversary, base in (("stuffed", 0), ("torn, stuffed", -1)):
             aligned, hard = by[name, "alignment"], by[name, "next_utterance.hard"]
             up, raised = (c.others[adversary] - c.by_seed[:, base] for c in (aligned, hard))
