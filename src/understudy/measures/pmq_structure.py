@@ -167,7 +167,7 @@ def _turned(whole: Floats) -> tuple[str, ...]:
     found = []
     axes = _first_axes(np.asarray(np.corrcoef(whole, rowvar=False)))
     for i, key in enumerate(_KEYS):
-        rest = (_FACTOR == _FACTOR[i]) & (np.arange(len(_KEYS)) != i)
+        rest = (_FACTOR[i] == _FACTOR) & (np.arange(len(_KEYS)) != i)
         # Along the axis of all items, so that another one turned round is not taken for the rule.
         r = float(np.corrcoef(whole[:, i], whole[:, rest] @ axes[rest])[0, 1])
         if np.arctanh(np.clip(r, -0.999999, 0.999999)) + 1.96 / np.sqrt(len(whole) - 3) < 0:
