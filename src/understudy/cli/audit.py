@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -18,7 +20,16 @@ from understudy.errors import GateError, MeasureError, UsageError
 if TYPE_CHECKING:
     from understudy.cli.gates import GateResult
     from understudy.conversations import Corpus
+    from understudy.measures.consistency.line_judge import LineJudge
     from understudy.reports.report import Report
+
+
+class Besides(StrEnum):
+    """Families of measures that an audit leaves out unless asked."""
+
+    consistency = "consistency"
+    relational = "relational"
+
 
 # Holm over the nine headline tests: 9 / (P + 1) <= .05.
 FEWEST_PERMUTATIONS = 179
@@ -68,6 +79,16 @@ ScoreTable = Annotated[
         help="Also ask whether systems rank alike: scores by system, with a column side (real, or the simulator).",
     ),
 ]
+Also = Annotated[
+    list[Besides] | None,
+    typer.Option("--also", help="Measures to add, corrected among themselves; repeatable. --judge adds consistency."),
+]
+LinesJudge = Annotated[
+    str | None,
+    typer.Option(
+        "--judge", metavar="JUDGE", help="Who judges consistency: a folder by `fit-judge`, or a MODEL as in `generate`."
+    ),
+]
 RealUserRole = Annotated[
     str | None,
     typer.Option(
@@ -86,6 +107,8 @@ def audit(
     match_topic: MatchTopic = False,
     task: Tasks = None,
     scores: ScoreTable = None,
+    also: Also = None,
+    judge: LinesJudge = None,
     user_role: options.UserRole = None,
     real_user_role: RealUserRole = None,
     seed: options.Seed = 0,
@@ -105,10 +128,12 @@ def audit(
 
     \b
     understudy audit syn.jsonl --real real.jsonl --out report/
+    understudy audit syn.jsonl --real real.jsonl --judge judge/words --also relational
     understudy audit syn.jsonl --real real.jsonl --gate 'discriminator.words<=0.65'
     understudy audit syn.jsonl --real real.jsonl --task topic --gate 'gap_closed.topic>=0.75'
     """
-    from understudy.cli.gates import asked_names, check_names, judge, parse_gate
+    from understudy.cli.gates import asked_names, check_names, parse_gate
+    from understudy.cli.gates import judge as judged
     from understudy.cli.system_scores import load_scores
     from understudy.reports.audit import audit as run
     from understudy.reports.report import save_report
@@ -117,8 +142,10 @@ def audit(
     _check_permutations(permutations)
     output = Output(json=json, quiet=quiet)
     gates = [parse_gate(text) for text in gate or []]
+    besides = list(dict.fromkeys([*(one.value for one in also or []), *(["consistency"] if judge else [])]))
+    of_lines = open_line_judge(judge, seed=seed) if judge else None
     tasks = [open_task(name) for name in dict.fromkeys(task or [])]
-    check_names(gates, asked_names([t.name for t in tasks], ranked=scores is not None))
+    check_names(gates, asked_names([t.name for t in tasks], ranked=scores is not None, besides=besides))
     systems = load_scores(scores) if scores is not None else None
     people, simulated, other = _load(real, synthetic, other_real, user_role, real_user_role, output)
     folder = folder_for(out) if out else None
@@ -126,11 +153,11 @@ def audit(
     with output.progress() as on_progress:
         report = run(
             people, simulated, other_real=other, seed=seed, permutations=permutations, match_topic=match_topic,
-            tasks=tasks, scores=systems, on_progress=on_progress,
+            tasks=tasks, scores=systems, besides=besides, judge=of_lines, on_progress=on_progress,
         )  # fmt: skip
     if folder:
         save_report(report, folder)
-    results = [judge(one, report.measurements) for one in gates]
+    results = [judged(one, report.measurements) for one in gates]
     payload = {**msgspec.to_builtins(report), **({"gates": [r._asdict() for r in results]} if gates else {})}
 
     def show(o: Output) -> None:
@@ -142,6 +169,22 @@ def audit(
 
     output.result(payload, show)
     _conclude(report, results)
+
+
+def open_line_judge(name: str, *, seed: int) -> LineJudge:
+    """A folder that `fit-judge` wrote, or a language model."""
+    from understudy.measures.consistency.judge_storage import HEADER, load_judge
+
+    if Path(name).is_dir():
+        if not (Path(name) / HEADER).exists() and (Path(name) / "words" / HEADER).exists():
+            name = str(Path(name) / "words")
+        return load_judge(name)
+    from understudy.cli.models import Models
+    from understudy.measures.consistency.line_judge import ModelLineJudge
+    from understudy.models.judge import ModelJudge
+
+    model = Models(concurrency=16, seed=seed)(name)
+    return ModelLineJudge(ModelJudge(model, seed=seed, structured=model.structured), close=model.aclose)
 
 
 def _check_permutations(permutations: int) -> None:

@@ -75,12 +75,16 @@ OF_A_TASK = ("transfer.gap_closed", "transfer.false_progress")
 OF_SCORES = ("tau", "spearman", "calibration", "prediction_powered", "stability")
 
 
-def asked_names(tasks: Sequence[str], *, ranked: bool) -> list[str]:
-    """The names of the headline measurements of an audit that is asked for `tasks` and, if `ranked`, for an order."""
+def asked_names(tasks: Sequence[str], *, ranked: bool, besides: Sequence[str] = ()) -> list[str]:
+    """The names of the headline measurements of an audit that is asked for `tasks`, for families of measures
+    `besides` and, if `ranked`, for an order.
+    """
     from understudy.reports.audit import DEFAULT_MEASURES
+    from understudy.reports.sections import BESIDES
 
     by_task = [f"{measure}.{task}" for measure in OF_A_TASK for task in tasks]
-    return [*DEFAULT_MEASURES, *by_task, *(f"ranking.{name}" for name in OF_SCORES if ranked)]
+    more = [f"{family}.{home.partition(':')[2]}" for family in besides for home in BESIDES[family]]
+    return [*DEFAULT_MEASURES, *by_task, *more, *(f"ranking.{name}" for name in OF_SCORES if ranked)]
 
 
 def parse_gate(text: str) -> Gate:

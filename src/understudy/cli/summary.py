@@ -21,6 +21,7 @@ def show_report(report: Report, output: Output) -> None:
     """A table a question, then a sentence a question; the findings in full are in the report."""
     from understudy.reports.findings import too_close
     from understudy.reports.verdicts import QUESTIONS
+    from understudy.reports.wording import asked_besides
 
     if told := report.provenance.get("contaminated"):
         output.line(f"! {told}", "bold red")
@@ -32,7 +33,7 @@ def show_report(report: Report, output: Output) -> None:
     for question, verdict in report.verdicts.items():
         if verdict.status == "not_asked":
             continue
-        heads = [m for m in report.headlines if m.spec.question == question]
+        heads = [m for m in report.headlines if m.spec.question == question and not asked_besides(m)]
         output.line(f"{QUESTIONS[question]} {_in_short(verdict, heads)}", VERDICT_STYLES.get(verdict.status, "bold"))
     if any(too_close(m) for m in report.headlines):
         output.line(TOO_CLOSE, "bold red")

@@ -18,12 +18,13 @@ from understudy.measures.measurement import Estimate, Measure, Measurement, flat
 from understudy.measures.multiplicity import benjamini_hochberg, holm
 from understudy.measures.overlap import Copies, copies, same_units
 from understudy.reports.report import Example, Report, make_report
-from understudy.reports.sections import provenance_of, rank_section, train_section
+from understudy.reports.sections import besides_section, provenance_of, rank_section, train_section
 from understudy.reports.wording import as_sentence
 from understudy.seeds import stream
 from understudy.users.origins import contamination
 
 if TYPE_CHECKING:
+    from understudy.measures.consistency.line_judge import LineJudge
     from understudy.transfer.scores import Scores
     from understudy.transfer.task import Task
 
@@ -179,6 +180,24 @@ def run_measures(
     return results, seconds
 
 
+def _check(real: Corpus, synthetic: Corpus, tests: int, permutations: int) -> None:
+    """Refuse what nothing could be said of."""
+    for side, corpus in (("real", real), ("synthetic", synthetic)):
+        if not len(corpus):
+            raise UsageError(
+                f"the {side} corpus has no conversation",
+                why="an audit compares two sets of conversations",
+                fix=f"give a {side} corpus with at least ten users or conversations",
+            )
+    if permutations < 20 * tests - 1:
+        raise MeasureError(
+            f"{permutations} permutations for {tests} headline test(s)",
+            why=f"after Holm's correction the smallest p-value would be {tests / (permutations + 1):.2f}: nothing "
+            "could be told apart",
+            fix=f"use at least {20 * tests - 1} (199, or 999 as by default), or name fewer measures",
+        )
+
+
 def audit(
     real: Corpus,
     synthetic: Corpus,
@@ -190,13 +209,17 @@ def audit(
     match_topic: bool = False,
     tasks: Sequence[Task | str] = (),
     scores: tuple[Scores, Mapping[str, Scores]] | None = None,
+    besides: Sequence[str] = (),
+    judge: LineJudge | None = None,
     on_progress: Progress | None = None,
 ) -> Report:
     """Do these synthetic users look like these real ones? Every number with interval, floor and control.
 
     With `tasks` (names of `open_task`, or tasks) it is asked too whether they train well: half of `real`, by user,
     trains the in-domain arm and the other half tests. With `scores`, of systems by real users and by each simulator,
-    whether they rank right. Each question is corrected for its own tests: none changes the p-values of another.
+    whether they rank right. `besides` adds families of measures: `consistency`, which needs a `judge` of lines, and
+    `relational`.
+    Each question, and each of these, is corrected for its own tests: none changes the p-values of another.
 
     `other_real` is another real corpus of the domain: every measure is run on it too and is the ceiling.
     `match_topic` subsamples both sides to a common topic mix first. The same corpora and seed give the same
@@ -204,21 +227,7 @@ def audit(
     Raises UsageError for a corpus without conversations; what cannot be measured is
     unscored.
     """
-    for side, corpus in (("real", real), ("synthetic", synthetic)):
-        if not len(corpus):
-            raise UsageError(
-                f"the {side} corpus has no conversation",
-                why="an audit compares two sets of conversations",
-                fix=f"give a {side} corpus with at least ten users or conversations",
-            )
-    tests = len(DEFAULT_MEASURES if measures is None else measures)
-    if permutations < 20 * tests - 1:
-        raise MeasureError(
-            f"{permutations} permutations for {tests} headline test(s)",
-            why=f"after Holm's correction the smallest p-value would be {tests / (permutations + 1):.2f}: nothing "
-            "could be told apart",
-            fix=f"use at least {20 * tests - 1} (199, or 999 as by default), or name fewer measures",
-        )
+    _check(real, synthetic, len(DEFAULT_MEASURES if measures is None else measures), permutations)
     copied = copies(real, synthetic)
     units = same_units(real, synthetic, rng=stream(seed, "units"))
     match = describe_topics(units.real, units.synthetic)
@@ -238,15 +247,24 @@ def audit(
         others, _ = run_measures(pair.real, pair.synthetic, seed=seed, measures=measures, permutations=19)
         results = [with_ceiling(m, o, note) for m, o in zip(results, others, strict=True)]
     provenance = _provenance(match, units.statement, copied, seed, permutations, seconds)
-    asked = {}
-    if scores is not None:
-        asked["ranking"] = rank_section(*scores, seed=seed, on_progress=on_progress)
-    if tasks:
-        asked["training"] = train_section(real, synthetic, tasks, seed=seed, on_progress=on_progress)
     if told := contamination(synthetic, [real], partners=False):
         provenance["contaminated"] = told
         provenance["matching"] = {"contaminated": as_sentence(told), **provenance["matching"]}
+    if scores is not None:
+        asked = {"ranking": rank_section(*scores, seed=seed, on_progress=on_progress)}
+    else:
+        asked = {}
+    if tasks:
+        asked["training"] = train_section(real, synthetic, tasks, seed=seed, on_progress=on_progress)
     for key, section in asked.items():
         results += [bounded(m) for m in section.measurements]
         provenance_of(section, key, provenance)
-    return make_report(adjust(results), examples=_examples(match.real, match.synthetic, seed), provenance=provenance)
+    results = adjust(results)
+    for family in besides:
+        more = besides_section(
+            match.real, match.synthetic, family,
+            judge=judge, seed=seed, permutations=permutations, on_progress=on_progress,
+        )  # fmt: skip
+        results += adjust([bounded(m) for m in more.measurements])
+        provenance_of(more, family, provenance)
+    return make_report(results, examples=_examples(match.real, match.synthetic, seed), provenance=provenance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,8 +12,9 @@ import msgspec
 from understudy.conversations import Corpus
 from understudy.conversations.splitting import split_corpus
 from understudy.errors import CorpusError
+from understudy.measures.consistency.line_judge import LineJudge, calibration_note
 from understudy.measures.measurement import Measurement
-from understudy.seeds import derive_seed
+from understudy.seeds import derive_seed, stream
 
 if TYPE_CHECKING:
     from understudy.transfer.scores import Scores
@@ -111,6 +113,47 @@ def rank_section(
     sides = [f"{len(real):,} real", *(f"{len(side):,} by {name}" for name, side in simulated.items())]
     statement = f"Systems are ranked on scores of episodes: {', '.join(sides)}."
     return Section(found, statement, {"ranking": round(time.perf_counter() - start, 3)})
+
+
+# What an audit measures only where it is asked to, by family; each of them is a family of tests of its own.
+BESIDES: dict[str, tuple[str, ...]] = {
+    "consistency": ("prompt_to_line:prompt_to_line", "line_to_line:line_to_line", "drift:drift"),
+    "relational": (
+        "contingency:contingency", "next_utterance:next_utterance", "uptake:uptake", "coordination:coordination",
+        "alignment:alignment", "act_contingency:act_contingency", "grounding:grounding", "repair:repair",
+        "redirection:redirection", "eventfulness:eventfulness",
+    ),
+}  # fmt: skip
+
+
+def besides_section(
+    real: Corpus,
+    synthetic: Corpus,
+    family: str,
+    *,
+    judge: LineJudge | None = None,
+    seed: int,
+    permutations: int,
+    on_progress: Progress | None = None,
+) -> Section:
+    """The measures of a family that the headline does not hold: consistency (by a judge of lines), or relations."""
+    found, seconds = [], {}
+    for index, home in enumerate(BESIDES[family]):
+        file, name = home.split(":")
+        declared = getattr(importlib.import_module(f"understudy.measures.{family}.{file}"), name)
+        if on_progress:
+            on_progress(declared.spec.name, index, len(BESIDES[family]))
+        start = time.perf_counter()
+        options = {"judge": judge} if family == "consistency" else {}
+        rng = stream(seed, "measure", declared.spec.name)
+        found.append(declared(real, synthetic, rng=rng, permutations=permutations, **options))
+        seconds[declared.spec.name] = round(time.perf_counter() - start, 3)
+    told = f"The {len(found)} measures of {family} were asked besides: they are corrected among themselves."
+    if family == "consistency" and judge is not None:
+        told += f" Judge: {judge.identity}. {calibration_note(judge).capitalize()}".rstrip()
+        if {real.digest, synthetic.digest} & set(getattr(judge, "fitted_on", ())):
+            told += " It was fitted on conversations that it judges here, and knows them better than any others."
+    return Section(found, told, seconds)
 
 
 def provenance_of(section: Section, key: str, into: dict[str, Any]) -> None:

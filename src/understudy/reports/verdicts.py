@@ -28,6 +28,7 @@ from understudy.reports.findings import (
 from understudy.reports.ranking_findings import ranked_right
 from understudy.reports.transfer_findings import trained_well
 from understudy.reports.wording import (
+    asked_besides,
     decimals_of,
     evidence_number,
     figures_of,
@@ -75,9 +76,9 @@ def verdicts_of(measurements: Sequence[Measurement]) -> dict[str, Verdict]:
     'Not asked in this run.'
     """
     verdicts = {}
-    few = too_few([m for m in headlines_of(measurements) if m.spec.question == "real"])
+    few = too_few([m for m in headlines_of(measurements) if m.spec.question == "real" and not asked_besides(m)])
     for question in QUESTIONS:
-        own = [m for m in measurements if m.spec.question == question]
+        own = [m for m in measurements if m.spec.question == question and not asked_besides(m)]
         verdicts[question] = _verdict(question, own, few)
     return verdicts
 

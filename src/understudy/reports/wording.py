@@ -204,6 +204,11 @@ def headlines_of(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]
     return tuple(m for m in measurements if not has_parent(m.name))
 
 
+def asked_besides(m: Measurement) -> bool:
+    """Whether a measurement was asked for by name and takes no part in the verdict on its question."""
+    return m.name.partition(".")[0] in ("consistency", "relational")
+
+
 def parts_of(headline: Measurement, measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
     """The parts of a headline measurement in a flat list, in their order."""
     return tuple(m for m in measurements if m.name.startswith(headline.name + "."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -12,7 +13,7 @@ from understudy.seeds import stream
 
 _FACTS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "work": tuple(
-        (f"I work as a {job}.", lines)
+        (f"I work as a {job}.", (*lines, f"being a {job} is hard", f"not every {job} gets paid"))
         for job, lines in {
             "nurse": ("the ward was full all night", "my patients kept me running", "the clinic needs more hands"),
             "baker": ("the ovens were hot since three", "we sold every loaf by noon", "my dough would not rise"),
@@ -25,7 +26,7 @@ _FACTS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         }.items()
     ),
     "pet": tuple(
-        (f"I have two {pet}s.", lines)
+        (f"I have two {pet}s.", (*lines, f"my {pet}s are loud", f"a {pet} costs a lot"))
         for pet, lines in {
             "dog": ("they want their walk twice a day", "one of them barks at the postman", "the leash broke"),
             "cat": ("they sleep on my keyboard", "the litter has to be changed", "one purrs all evening"),
@@ -36,7 +37,7 @@ _FACTS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         }.items()
     ),
     "joy": tuple(
-        (f"I love {joy}.", lines)
+        (f"I love {joy}.", (*lines, f"more {joy} this weekend", f"my sister hates {joy}"))
         for joy, lines in {
             "chess": ("i lost my queen in ten moves", "the endgame was close", "a tournament is on sunday"),
             "skiing": ("the slopes were icy", "fresh snow at last", "my boots are too tight"),
@@ -68,10 +69,18 @@ def somebody(rng: np.random.Generator) -> Who:
     return Who(tuple(fact for fact, _ in chosen), tuple(line for _, lines in chosen for line in lines))
 
 
-def line_of(who: Who, rng: np.random.Generator, *, generic: float = GENERIC) -> str:
-    """Something that `who` says: of themselves, or with probability `generic` what anybody says."""
-    source = _ANYBODY if rng.random() < generic else who.lines
-    return source[int(rng.integers(len(source)))]
+def lines_by(who: Who, rng: np.random.Generator, *, generic: float = GENERIC) -> Iterator[str]:
+    """What `who` says, without end: of themselves, or with probability `generic` what anybody says.
+
+    Nothing is said again before all of its kind has been said.
+    """
+    decks: dict[bool, list[str]] = {True: [], False: []}
+    while True:
+        anybody = bool(rng.random() < generic)
+        if not decks[anybody]:
+            source = _ANYBODY if anybody else who.lines
+            decks[anybody] = [source[k] for k in rng.permutation(len(source)).tolist()]
+        yield decks[anybody].pop()
 
 
 def persona_world(
@@ -89,9 +98,9 @@ def persona_world(
         who, other = somebody(rng), somebody(rng)
         for session in range(sessions):
             spoken = []
+            mine, theirs = lines_by(who, rng, generic=generic), lines_by(other, rng, generic=generic)
             for at in range(turns):
-                speaker = who if drift_at is None or at < drift_at else other
-                spoken.append(Turn("user", line_of(speaker, rng, generic=generic)))
+                spoken.append(Turn("user", next(mine if drift_at is None or at < drift_at else theirs)))
                 spoken.append(Turn("assistant", _PARTNER[int(rng.integers(len(_PARTNER)))]))
             meta = {"persona": list(who.facts)}
             talks.append(Conversation(f"w{seed}-{k}-{session}", tuple(spoken), user_id=f"w{seed}-{k}", meta=meta))

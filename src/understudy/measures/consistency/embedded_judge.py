@@ -13,7 +13,7 @@ from understudy.errors import MeasureError
 from understudy.measures.consistency import contradiction
 from understudy.measures.consistency.letter_ranker import LetterRanker, decoys
 from understudy.measures.consistency.line_judge import Floats, Scores
-from understudy.measures.consistency.personas import persona_of, unscorable
+from understudy.measures.consistency.personas import persona_of, sentences, unscorable
 from understudy.measures.consistency.planting import contradict, reassert
 from understudy.measures.consistency.word_ranker import Pairs, WordRanker
 from understudy.seeds import stream
@@ -76,12 +76,13 @@ class EmbeddedJudge:
         scale: tuple[float, float],
         against: Floats,
         *,
-        digest: str = "",
+        fitted_on: Sequence[str] = (),
         human_labels: int = 0,
     ) -> None:
         self.kind, self.ranker, self.scale, self.against = kind, ranker, scale, against
         self.human_labels = human_labels
-        self.identity = f"embedded:{kind}:{digest[:12]}"
+        self.fitted_on = tuple(fitted_on)  # digests of the corpora
+        self.identity = f"embedded:{kind}:{'-'.join(digest[:8] for digest in self.fitted_on)}"
 
     def belongs(self, personas: Sequence[str], lines: Sequence[str]) -> Scores:
         """How surely each line is by the person described."""
@@ -99,8 +100,8 @@ class EmbeddedJudge:
 def fit_judge(corpora: Iterable[Corpus], kind: Kind, *, seed: int) -> EmbeddedJudge:
     """A judge from real conversations: who says what, learned from people beside their own and others' descriptions.
 
-    Three quarters of the people fit the ranker, the rest its scale. Contradictions are learned from lines that were
-    turned round (`planting.contradict`) against lines said again and other lines of the same person. Raises
+    Three quarters of the people fit the ranker, the rest its scale. Contradictions are learned from what is said by and
+    of a person, turned round (`planting.contradict`), against the same said again and their other lines. Raises
     `MeasureError` for fewer than twenty people.
 
     >>> from understudy.testing.personas import persona_world
@@ -124,9 +125,9 @@ def fit_judge(corpora: Iterable[Corpus], kind: Kind, *, seed: int) -> EmbeddedJu
     cut = max(len(people) * 3 // 4, 2)
     fitting, scaling = (_pairs([people[k] for k in part]) for part in (order[:cut], order[cut:]))
     ranker = WordRanker.fit(fitting) if kind == "words" else LetterRanker.fit(fitting, rng=rng)
-    against = _fit_against([person.lines for person in people], rng)
-    digest = "-".join(corpus.digest[:8] for corpus in corpora)
-    return EmbeddedJudge(kind, ranker, _scale(ranker, scaling, rng), against, digest=digest)
+    against = _fit_against([(*sentences(person.persona), *person.lines) for person in people], rng)
+    digests = [corpus.digest for corpus in corpora]
+    return EmbeddedJudge(kind, ranker, _scale(ranker, scaling, rng), against, fitted_on=digests)
 
 
 def _pairs(people: Sequence[Person]) -> Pairs:

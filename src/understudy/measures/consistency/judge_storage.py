@@ -30,7 +30,6 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     schema: str
     kind: Kind
-    identity: str
     scale: tuple[float, float]
     against: list[float]
     shares: list[float]
@@ -79,7 +78,6 @@ def save_judge(
         header = Header(
             schema=SCHEMA,
             kind=judge.kind,
-            identity=judge.identity,
             scale=judge.scale,
             against=judge.against.tolist(),
             shares=ranker.shares.tolist() if isinstance(ranker, WordRanker) else [],
@@ -122,9 +120,14 @@ def load_judge(folder: str | Path) -> EmbeddedJudge:
             why="verdicts of a judge that is not what it was fitted to be mean nothing",
             fix="fit one with `understudy fit-judge REAL --out judge/`",
         ) from error
-    made = EmbeddedJudge(header.kind, ranker, header.scale, np.array(header.against), human_labels=header.human_labels)
-    made.identity = header.identity
-    return made
+    return EmbeddedJudge(
+        header.kind,
+        ranker,
+        header.scale,
+        np.array(header.against),
+        fitted_on=list(header.fitted_on.values()),
+        human_labels=header.human_labels,
+    )
 
 
 def _words(header: Header, tables: dict[str, pl.DataFrame]) -> WordRanker:

@@ -13,6 +13,7 @@ from understudy.measures.consistency.word_ranker import Pairs
 DIMENSIONS = 96
 BUCKETS = 1 << 14
 STRENGTH = 3.0
+SHORT = 20.0  # letters at which a likeness counts half
 
 
 class LetterRanker:
@@ -20,7 +21,8 @@ class LetterRanker:
 
     Texts are counted in runs of two to four letters within words, weighted by rarity, and reduced to `DIMENSIONS`
     directions of the training texts (truncated SVD). The features of a pair are the products of its coordinates, the
-    cosine in those directions and the cosine of the counts themselves; a logistic regression weighs them. No words are
+    cosine in those directions and the cosine of the counts themselves, all shrunk where the line is short; a logistic
+    regression weighs them. No words are
     looked up, so it works in any script, and sees other things than `WordRanker`.
 
     >>> said = ["riding a horse today", "so much honey from one bee"]
@@ -65,7 +67,10 @@ class LetterRanker:
         b = np.array([at[text] for text in lines], dtype=np.int64)
         products = turned[a] * turned[b]
         plain = np.asarray(weighted[a].multiply(weighted[b]).sum(axis=1)).reshape(-1, 1)
-        return np.hstack([np.sqrt(self.basis.shape[0]) * products, products.sum(axis=1, keepdims=True), plain])
+        # A line of a few letters is like many things by chance.
+        letters = np.array([len(text) for text in lines], dtype=np.float64).reshape(-1, 1)
+        sure = letters / (letters + SHORT)
+        return sure * np.hstack([np.sqrt(self.basis.shape[0]) * products, products.sum(axis=1, keepdims=True), plain])
 
     def ratios(self, personas: Sequence[str], lines: Sequence[str]) -> Floats:
         """The log-odds of each row."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -55,11 +55,19 @@ def calibration_note(judge: LineJudge) -> str:
 class ModelLineJudge:
     """A language model as the judge of lines: a verdict is 1 or 0, and what it could not read is unscorable."""
 
-    def __init__(self, judge: Judge, *, human_labels: int = 0, concurrency: int = 16) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        *,
+        human_labels: int = 0,
+        concurrency: int = 16,
+        close: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self.identity = f"model:{judge.identity}"
         self.human_labels = human_labels
         self._judge = judge
         self._concurrency = concurrency
+        self._close = close  # what holds connections on an event loop; it can be used again
 
     def belongs(self, personas: Sequence[str], lines: Sequence[str]) -> Scores:
         """1 where the line is consistent with the persona."""
@@ -79,7 +87,11 @@ class ModelLineJudge:
                 async with gate:
                     return (await self._judge.ask(prompt, **{names[0]: a, names[1]: b})).outcome
 
-            return list(await asyncio.gather(*(ask(a, b) for a, b in zip(first, second, strict=True))))
+            try:
+                return list(await asyncio.gather(*(ask(a, b) for a, b in zip(first, second, strict=True))))
+            finally:
+                if self._close is not None:
+                    await self._close()
 
         outcomes = np.array(asyncio.run(every()), dtype=np.str_)
         return Scores((outcomes == one).astype(np.float64), outcomes != "unscorable")

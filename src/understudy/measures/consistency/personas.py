@@ -30,6 +30,15 @@ _TO_JUDGE = re.compile(
 )
 
 
+def sentences(text: str) -> tuple[str, ...]:
+    """The sentences of a text.
+
+    >>> sentences("I am a nurse. I have two dogs!")
+    ('I am a nurse.', 'I have two dogs!')
+    """
+    return tuple(part.strip() for part in _SENTENCE.split(text) if part.strip())
+
+
 def persona_of(talk: Conversation, role: Role) -> tuple[str, ...]:
     """The sentences about the speaker of `role`: from the metadata, else the facts of a simulated user's profile.
 
@@ -42,7 +51,7 @@ def persona_of(talk: Conversation, role: Role) -> tuple[str, ...]:
     for key in _KEYS[role]:
         told = talk.meta.get(key)
         if isinstance(told, str) and told.strip():
-            return tuple(part.strip() for part in _SENTENCE.split(told.strip().strip('"')) if part.strip())
+            return sentences(told.strip().strip('"'))
         if isinstance(told, list | tuple) and told:
             return tuple(str(part).strip() for part in told if str(part).strip())
     profile = talk.profile
@@ -55,7 +64,7 @@ def persona_of(talk: Conversation, role: Role) -> tuple[str, ...]:
 def unscorable(line: str, *, persona: Sequence[str] = (), before: Sequence[str] = ()) -> str:
     """Why nothing can be learned from a line about who speaks; empty where something can.
 
-    blank: no word in it. echo: a prompt, markup, or words to the judge. copy: five words in a row of the persona, or
+    blank: no word in it; short: one. echo: a prompt, markup, or words to the judge. copy: five words in a row of the persona, or
     four fifths of the line from one sentence of it. repeat: said before, word for word.
 
     >>> unscorable("___"), unscorable("I work nights at the old harbour now", persona=["I work nights at the harbour."])
@@ -66,6 +75,8 @@ def unscorable(line: str, *, persona: Sequence[str] = (), before: Sequence[str] 
     words = tokens(line)
     if not words:
         return "blank"
+    if len(words) == 1:
+        return "short"
     if _ECHO.search(line) or _TO_JUDGE.search(line):
         return "echo"
     if any(tokens(other) == words for other in before):

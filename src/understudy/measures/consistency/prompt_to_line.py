@@ -35,7 +35,7 @@ def prompt_to_line(
 
     Level: mean over the user's lines of `s(P, line) - mean_k s(P_k, line)`, s the judge's score in [0, 1], P the own
     persona and P_k eight others of the corpora. What anybody might say earns 0, and so does a line from which nothing
-    can be learned: blank, a prompt, copied from the persona or said before (`personas.unscorable`). Value: synthetic
+    can be learned: blank, one word, a prompt, copied from the persona or said before (`personas.unscorable`). Value: synthetic
     minus real. Parts: `plain`, s(P, line) alone; `identified`, the share of lines whose own persona beats all eight;
     `coverage`, the share of lines that could be scored. `evidence["curve"]` has the level by quarter of the
     conversation, `evidence["unscorable"]` why lines could not be, `evidence["judge"]` who judged and whether 200 human
@@ -95,4 +95,4 @@ def _by_quarter(values: np.ndarray, quarter: np.ndarray, mine: np.ndarray) -> li
 
 
 def _reasons(why: list[str]) -> dict[str, int]:
-    return {reason: why.count(reason) for reason in ("blank", "echo", "copy", "repeat") if reason in why}
+    return {reason: why.count(reason) for reason in ("blank", "short", "echo", "copy", "repeat") if reason in why}
