@@ -33,6 +33,7 @@ FIGURES = (
     "ranking",
     "privacy",
     "relational",
+    "consistency",
 )
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent.parent / "docs" / "results"

@@ -41,6 +41,7 @@ app = typer.Typer(
 IN_SHORT = {
     "generate": "Generate conversations by a plan: topics, personas, contexts.",
     "transfer": "Train on synthetic users, test on real ones.",
+    "fit_judge": "Learn judges of consistency from real conversations.",
 }
 VERBS = (
     demo.demo, split.split, fit.fit, simulate.simulate, generate.generate, audit.audit, transfer.transfer, rank.rank,
