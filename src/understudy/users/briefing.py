@@ -11,6 +11,7 @@ from importlib import resources
 
 import msgspec
 
+from understudy.users.partner_model import PartnerState
 from understudy.users.profile import Profile
 
 _TRAITS = {
@@ -23,6 +24,12 @@ _TRAITS = {
 _PARTNERS = {"human": "another person", "ai": "a machine that answers in writing"}
 _NOTABLE = 0.5  # standard deviations; nearer the average a trait says nothing
 _STRONG = 1.5
+_STRIKING = 0.45  # of a partner state; what the label alone suggests is less
+_VIEWS = {
+    "competence": ("not able to help", "able to help"),
+    "human_likeness": ("cold", "warm"),
+    "flexibility": ("talking by rote", "taking up what you say"),
+}
 REDACTED = "(something you do not know)"
 
 
@@ -60,8 +67,21 @@ def brief(profile: Profile, *, unknown: Iterable[str] = ()) -> Briefing:
         about=tuple(hide(line) for line in about),
         wants=tuple(hide(line) for line in wants),
         knows=tuple(hide(line) for line in profile.knowledge),
-        partner=_PARTNERS.get(profile.partner_belief, "someone or something that answers in writing"),
+        partner=_PARTNERS.get(profile.partner_belief.partition("+")[0], "someone or something that answers in writing"),
     )
+
+
+def impressed(briefing: Briefing, view: PartnerState) -> Briefing:
+    """The briefing with what its user has come to think of the partner; unchanged where that is nothing in particular.
+
+    >>> from understudy.users.partner_model import PartnerState
+    >>> impressed(Briefing((), (), (), "a person"), PartnerState(-0.5, 0.0, 0.0)).partner
+    'a person, who strikes you as not able to help'
+    """
+    strikes = [_VIEWS[name][value > 0] for name, value in view._asdict().items() if abs(value) >= _STRIKING]
+    if not strikes:
+        return briefing
+    return msgspec.structs.replace(briefing, partner=f"{briefing.partner}, who strikes you as {' and '.join(strikes)}")
 
 
 def forbidden(profile: Profile, *, unknown: Iterable[str]) -> tuple[str, ...]:

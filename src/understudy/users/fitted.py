@@ -15,6 +15,7 @@ from understudy.seeds import derive_seed, stream
 from understudy.users.entities import Filler
 from understudy.users.frustration import NOTHING, Events, Said
 from understudy.users.intents import NONE
+from understudy.users.partner_model import PartnerState, View
 from understudy.users.profile import Profile
 from understudy.users.simulator import UserTurn
 from understudy.users.speaker import Heard, Speaker, Thread
@@ -40,12 +41,16 @@ class FittedUserSession:
     again or complains, without the plan going on, and is the likelier to leave. The ending's reason is `done` where
     the user's last turn closes, thanks or confirms, else `gave_up` where it left frustrated, else `left`.
 
+    A profile that names a `partner_belief` gives the user a partner model (see `PartnerModel`): a state, kept in
+    `UserTurn.state["partner_model"]`, that the partner's acts move and that moves leaving, length, politeness and
+    delegation as it does in the people of the corpus. Without one the user behaves as fitted.
+
     A turn carries the labels of the real turn in whose words it is said: its `acts`, `meta["entities"]` as they stand
     in the words now said, and its satisfaction, where turns were labelled with one, in `state`.
     """
 
-    def __init__(self, speaker: Speaker, profile: Profile, *, seed: int) -> None:
-        self._speaker, self._profile, self._seed = speaker, profile, seed
+    def __init__(self, speaker: Speaker, profile: Profile, *, seed: int, view: PartnerState | None = None) -> None:
+        self._speaker, self._profile, self._seed, self._fixed = speaker, profile, seed, view
         self._anchor = _anchor_of(speaker, profile, seed)
         self._filler = Filler(profile.goal.entities)
         self._restart()
@@ -58,6 +63,7 @@ class FittedUserSession:
         self._lived: list[str] = []
         self._told: list[Said] = []
         self._level = 0.0
+        self._view = View(self._profile.partner_belief, self._fixed)
 
     async def reply(self, history: Sequence[Turn]) -> UserTurn:
         own = [k for k, turn in enumerate(history) if turn.role == "user"]
@@ -81,6 +87,12 @@ class FittedUserSession:
             "planned": self._planned(),
             "frustration": round(frustration, 4),
         }
+        wording = None
+        if self._view.held:
+            view = self._view.after(history, speaker.partner_model)
+            state["partner_model"] = view.rounded()
+            nudge += speaker.partner_model.leaving(view) / max(self._profile.patience, 1e-3)
+            wording = speaker.partner_model.wording(view)
         leaves = _chance(self._stays(frustration) if left > 0 else _LEAVES, nudge)
         if thread.said and not speaks_last and rng.random() < leaves:
             self._lived.append("")
@@ -88,7 +100,8 @@ class FittedUserSession:
             return UserTurn("", intent="leave", state=state, ending=self._ending(said, thread.previous, frustration))
         closing = speaks_last and rng.random() < _chance(self._stays(frustration) if left > 1 else _LEAVES, nudge)
         letdowns = speaker.frustration.letdowns(events, frustration)
-        row, heard = speaker.choose(thread, heard, closing=closing if speaks_last else None, rng=rng, letdowns=letdowns)
+        last = closing if speaks_last else None
+        row, heard = speaker.choose(thread, heard, closing=last, rng=rng, letdowns=letdowns, wording=wording)
         line = speaker.say(row, thread, heard, self._filler, rng)
         after = followed(speaker, thread, row)
         # Unanswered, the step of the plan is still to do; the turns that the user has time for are spent all the same.
@@ -166,11 +179,15 @@ class FittedUser:
 
     embedded = True
 
-    def __init__(self, speaker: Speaker, identity: str) -> None:
-        self._speaker, self.identity = speaker, identity
+    def __init__(self, speaker: Speaker, identity: str, view: PartnerState | None = None) -> None:
+        self._speaker, self.identity, self._view = speaker, identity, view
 
     def start(self, profile: Profile, *, seed: int) -> FittedUserSession:
-        return FittedUserSession(self._speaker, profile, seed=seed)
+        return FittedUserSession(self._speaker, profile, seed=seed, view=self._view)
+
+    def with_view(self, view: PartnerState) -> FittedUser:
+        """The same users, whose view of their partner is set and stays, whatever it does: an intervention."""
+        return FittedUser(self._speaker, f"{self.identity}:view={','.join(f'{x:g}' for x in view)}", view)
 
 
 class FittedReply(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -5,6 +5,7 @@ u_t ~ P(. | h_t, v, v_t): v is the profile, v_t the intent drawn for this turn a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -16,8 +17,10 @@ from understudy.errors import UnderstudyError
 from understudy.models.model import Completion, LanguageModel, Message, Request
 from understudy.models.parsing import UnparsableError, parse_object
 from understudy.seeds import derive_seed
-from understudy.users.briefing import Briefing, brief, prompt_version, render
+from understudy.users.briefing import Briefing, brief, impressed, prompt_version, render
 from understudy.users.intents import NONE
+from understudy.users.partner_acts import language_of, said_of
+from understudy.users.partner_model import View, usual_model
 from understudy.users.profile import Profile
 from understudy.users.simulator import UserTurn
 from understudy.users.simulator_faults import flips_role, front_loads, recital
@@ -97,12 +100,13 @@ class PromptedSimulator:
 
 
 class PromptedSession:
-    """One prompted user in one conversation. Keeps nothing between turns."""
+    """One prompted user in one conversation. Keeps nothing between turns but what it takes its partner for."""
 
     def __init__(self, simulator: PromptedSimulator, profile: Profile, *, seed: int) -> None:
         self._of, self._seed = simulator, seed
         self._profile = profile
         self._briefing = brief(profile, unknown=simulator.unknown)
+        self._view = View(profile.partner_belief)
         self._speaks_last = bool(uniform(seed, "speaks last") < simulator.intents.speaks_last)
 
     async def reply(self, history: Sequence[Turn]) -> UserTurn:
@@ -112,14 +116,20 @@ class PromptedSession:
         act = NONE if heard is None else latents.act(heard.text, heard.acts)
         planned = self.planned
         state: dict[str, Any] = {"turn": said, "planned": planned}
-        if said and not self._speaks_last and self._leaves(said, act):
+        briefing, nudge = self._briefing, 0.0
+        if self._view.held:
+            model = usual_model(language_of([said_of(history)]))
+            view = self._view.after(history, model)
+            state["partner_model"] = view.rounded()
+            briefing, nudge = impressed(briefing, view), model.leaving(view)
+        if said and not self._speaks_last and self._leaves(said, act, nudge):
             return UserTurn("", intent="leave", state=state, ending=Ending("user", "left"))
-        closing = self._speaks_last and self._leaves(said + 1, act)
+        closing = self._speaks_last and self._leaves(said + 1, act, nudge)
         previous = self._previous(history)
         share = latents.probabilities(previous, act, min(said / planned, 1.0))
         drawn = int(np.searchsorted(np.cumsum(share), uniform(self._seed, "intent", said), side="right"))
         intent = latents.names[min(drawn, len(latents.names) - 1)]
-        answer, withheld = await self._answer(history, said, intent, closing=closing)
+        answer, withheld = await self._answer(briefing, history, said, intent, closing=closing)
         meta: dict[str, Any] = {"realised": latents.realised(answer.text), "model": answer.model}
         if answer.leaving is not None:
             meta["asked_to_leave"] = answer.leaving
@@ -136,9 +146,9 @@ class PromptedSession:
         """After how many turns this user leaves, if the partner does nothing to hurry or hold it."""
         return next((k for k in range(1, LONGEST) if self._leaves(k, NONE)), LONGEST)
 
-    def _leaves(self, said: int, act: int) -> bool:
-        chance = self._of.intents.hazard(said, act)
-        odds = chance / max(1 - chance, 1e-9) / max(self._profile.patience, 1e-3)
+    def _leaves(self, said: int, act: int, nudge: float = 0.0) -> bool:
+        chance, patience = self._of.intents.hazard(said, act), max(self._profile.patience, 1e-3)
+        odds = chance / max(1 - chance, 1e-9) / patience * math.exp(nudge / patience)
         return said >= LONGEST or bool(uniform(self._seed, "leaves", said) < odds / (1 + odds))
 
     def _previous(self, history: Sequence[Turn]) -> str | None:
@@ -147,10 +157,12 @@ class PromptedSession:
             return None
         return own.intent if own.intent in self._of.intents.names else self._of.intents.realised(own.text)
 
-    async def _answer(self, history: Sequence[Turn], said: int, intent: str, *, closing: bool) -> tuple[_Answer, str]:
+    async def _answer(
+        self, briefing: Briefing, history: Sequence[Turn], said: int, intent: str, *, closing: bool
+    ) -> tuple[_Answer, str]:
         """The first answer that may be said, and why the partner's last words were withheld, if they were."""
         system = render(
-            self._briefing,
+            briefing,
             intent=self._of.intents.describe(intent),
             leaving=closing,
             structured=self._of.sampling.structured,

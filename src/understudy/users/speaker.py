@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -16,6 +17,7 @@ from understudy.users.frustration import Frustration
 from understudy.users.intents import NONE, IntentModel, leaving_odds, quarters
 from understudy.users.labels import Labels, entities_as_said, labelled_kinds
 from understudy.users.material import Floats, Ints, Material
+from understudy.users.partner_model import PartnerModel, learn, turn_outcomes
 from understudy.users.phrases import PhraseBook, Piece, written
 from understudy.users.retrieval import STYLE_NAMES, Neighbours, Styles, build_table, fit_styles, turn_style
 from understudy.users.splicing import Splicer
@@ -63,6 +65,7 @@ class Weights(NamedTuple):
     intent: float = 0.08
     again: float = 1.0  # of a let-down: like what was said before
     letdown: float = 0.4  # said after the like
+    belief: float = 0.15  # a standard deviation of wording that the speaker's view of its partner asks for
 
 
 class Line(NamedTuple):
@@ -150,6 +153,18 @@ class Speaker:
     def frustration(self) -> Frustration:
         return Frustration(self.turns, self.table, self.vectors)
 
+    @cached_property
+    def partner_model(self) -> PartnerModel:
+        begins = np.searchsorted(self.turns.talk, np.arange(self.turns.n_talks + 1)).tolist()
+        said = list(zip(self.turns.is_user.tolist(), self.turns.texts, strict=True))
+        return learn([said[a:b] for a, b in itertools.pairwise(begins)])
+
+    @cached_property
+    def outcomes(self) -> npt.NDArray[np.float64]:
+        """Length, politeness and delegation of each row, standardised."""
+        raw = turn_outcomes(self.texts, self.partner_model.language)
+        return np.asarray((raw - raw.mean(axis=0)) / np.maximum(raw.std(axis=0), 1e-9))
+
     def hear(self, text: str | None, acts: tuple[str, ...]) -> Heard:
         """The direction and the act of what was said; an unlabelled turn takes the act of its like."""
         if not text:
@@ -159,12 +174,20 @@ class Speaker:
         return Heard(context, act, text)
 
     def choose(
-        self, thread: Thread, heard: Heard, *, closing: bool | None, rng: Rng, letdowns: Ints | None = None
+        self,
+        thread: Thread,
+        heard: Heard,
+        *,
+        closing: bool | None,
+        rng: Rng,
+        letdowns: Ints | None = None,
+        wording: npt.NDArray[np.float64] | None = None,
     ) -> tuple[int, Heard]:
         """The row to say next. `closing` says whether this is to be the last thing said, where that is decided.
 
         `letdowns`, where the other side has let the speaker down, are the rows that real speakers said then: one
-        of them is said, or what was said last in other words, and no step of the plan.
+        of them is said, or what was said last in other words, and no step of the plan. `wording`: by how much, in
+        standard deviations, the speaker's view of the other side moves what it says (`PartnerModel.wording`).
         """
         t, w = self.table, self.weights
         near = self.neighbours.near(heard.context, t.topic, thread.topic, _NEAR, rng) if heard.text else _NO_ROWS
@@ -201,6 +224,8 @@ class Speaker:
             score = score + w.letdown * np.isin(rows, letdowns)
             if thread.row != NONE:
                 score = score + w.again * (t.own[rows] @ t.own[thread.row])
+        if wording is not None:
+            score = score + w.belief * (self.outcomes[rows] @ wording)
         if thread.used:
             own = t.talk[rows] == thread.talk
             said = (t.text_key[rows][:, None] == np.array(thread.used)).any(axis=1)
