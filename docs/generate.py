@@ -13,7 +13,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).with_name("cli.md")
 COLUMNS = 100
-_BLOCK = re.compile(r"(<!-- help: (?P<verb>[\w ]+) -->\n)```text\n.*?\n```\n", re.S)
+_BLOCK = re.compile(r"(<!-- help: (?P<verb>[\w -]+) -->\n)```text\n(?:(?!```).*\n)*```\n")
 _MADE_WITH = re.compile(r"<!-- made with typer \S+ -->")
 
 

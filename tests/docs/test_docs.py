@@ -62,7 +62,8 @@ def test_every_verb_has_its_help_in_the_docs() -> None:
 
     page = generate.PAGE.read_text("utf-8")
     for command in app.registered_commands:
-        assert f"<!-- help: understudy {command.callback.__name__} -->" in page
+        verb = command.callback.__name__.replace("_", "-")
+        assert f"<!-- help: understudy {verb} -->" in page
 
 
 def test_blocks_are_found_and_left_out() -> None:

@@ -29,7 +29,7 @@ def file_for(path: str, option: str = "--out", *, inputs: Sequence[str] = ()) ->
     """A corpus file of a known format, in a folder that exists and can be written, and none of `inputs`."""
     from understudy.conversations.containers import SUFFIXES, suffix_of
 
-    file = _no_folder(path, option)
+    file = _no_folder(path, option, example="result.jsonl")
     if not suffix_of(file):
         raise UsageError(
             f"{option} {path} does not say in which format to write",
@@ -59,13 +59,13 @@ def text_for(path: str, option: str, *, inputs: Sequence[str] = ()) -> Path:
     return file
 
 
-def _no_folder(path: str, option: str) -> Path:
+def _no_folder(path: str, option: str, *, example: str = "result") -> Path:
     file = Path(path)
     if file.is_dir():
         raise UsageError(
             f"{option} {path} is a folder",
             why="the result is one file",
-            fix=f"for example {option} {file / 'result'}",
+            fix=f"for example {option} {file / example}",
         )
     return file
 

@@ -70,7 +70,9 @@ class LetterRanker:
         # A line of a few letters is like many things by chance.
         letters = np.array([len(text) for text in lines], dtype=np.float64).reshape(-1, 1)
         sure = letters / (letters + SHORT)
-        features: Floats = np.hstack([np.sqrt(self.basis.shape[0]) * products, products.sum(axis=1, keepdims=True), plain])
+        features: Floats = np.hstack(
+            [np.sqrt(self.basis.shape[0]) * products, products.sum(axis=1, keepdims=True), plain]
+        )
         return sure * features
 
     def ratios(self, personas: Sequence[str], lines: Sequence[str]) -> Floats:
