@@ -226,8 +226,8 @@ def rescored(data: Path, judge: EmbeddedJudge) -> str:
     drop = f"{first:.3f}, {curve[1]:.3f}, {last:.3f}"
     return "\n\n".join(
         [
-            "**The released dialogues of arXiv:2511.00222**, first speaker; lines from which nothing can be learned, and how"
-            " many of them the released judge passed as consistent",
+            "**The released dialogues of arXiv:2511.00222**, first speaker; lines from which nothing can be learned,"
+            " and how many of them the released judge passed as consistent",
             markdown(["training", "dialogues", "lines", "unscorable", "of these passed", "assistant-like"], rows),
             f"Sixty turns ({len(long)} dialogues): prompt-to-line against decoys by thirds {drop}; pair-normalised "
             f"line-to-line by our judge {np.mean(pairs):.3f}, as released {np.mean(known):.3f}.",

@@ -64,8 +64,8 @@ def persona_of(talk: Conversation, role: Role) -> tuple[str, ...]:
 def unscorable(line: str, *, persona: Sequence[str] = (), before: Sequence[str] = ()) -> str:
     """Why nothing can be learned from a line about who speaks; empty where something can.
 
-    blank: no word in it; short: one. echo: a prompt, markup, or words to the judge. copy: five words in a row of the persona, or
-    four fifths of the line from one sentence of it. repeat: said before, word for word.
+    blank: no word in it; short: one. echo: a prompt, markup, or words to the judge. copy: five words in a row of the
+    persona, or four fifths of the line from one sentence of it. repeat: said before, word for word.
 
     >>> unscorable("___"), unscorable("I work nights at the old harbour now", persona=["I work nights at the harbour."])
     ('blank', 'copy')

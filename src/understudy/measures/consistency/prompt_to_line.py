@@ -35,11 +35,12 @@ def prompt_to_line(
 
     Level: mean over the user's lines of `s(P, line) - mean_k s(P_k, line)`, s the judge's score in [0, 1], P the own
     persona and P_k eight others of the corpora. What anybody might say earns 0, and so does a line from which nothing
-    can be learned: blank, one word, a prompt, copied from the persona or said before (`personas.unscorable`). Value: synthetic
-    minus real. Parts: `plain`, s(P, line) alone; `identified`, the share of lines whose own persona beats all eight;
-    `coverage`, the share of lines that could be scored. `evidence["curve"]` has the level by quarter of the
-    conversation, `evidence["unscorable"]` why lines could not be, `evidence["judge"]` who judged and whether 200 human
-    labels stand behind it. The target is the level of people, not 1: `floor` is people against people.
+    can be learned: blank, one word, a prompt, copied from the persona or said before (`personas.unscorable`).
+
+    Value: synthetic minus real. Parts: `plain`, s(P, line) alone; `identified`, the share of lines whose own persona
+    beats all eight; `coverage`, the share of lines that could be scored. `evidence["curve"]` has the level by quarter
+    of the conversation, `evidence["unscorable"]` why lines could not be, `evidence["judge"]` who judged and whether
+    200 human labels stand behind it. The target is the level of people, not 1: `floor` is people against people.
 
     Unscored without a judge, or where personas are unknown (metadata `persona`, `persona_1`, or a profile's facts).
 
