@@ -117,7 +117,8 @@ def rank_section(
 
 # What an audit measures only where it is asked to, by family; each of them is a family of tests of its own.
 BESIDES: dict[str, tuple[str, ...]] = {
-    "consistency": ("prompt_to_line:prompt_to_line", "line_to_line:line_to_line", "drift:drift"),
+    "consistency": ("prompt_to_line:prompt_to_line", "line_to_line:line_to_line", "drift:drift",
+                    "recoverability:recoverability"),
     "relational": (
         "contingency:contingency", "next_utterance:next_utterance", "uptake:uptake", "coordination:coordination",
         "alignment:alignment", "act_contingency:act_contingency", "grounding:grounding", "repair:repair",

@@ -12,6 +12,7 @@ from understudy.measures.consistency.line_judge import LineJudge, ModelLineJudge
 from understudy.measures.consistency.line_to_line import contradicted, licensed, line_to_line
 from understudy.measures.consistency.lines import earned, lines_of
 from understudy.measures.consistency.prompt_to_line import prompt_to_line
+from understudy.measures.consistency.recoverability import recoverability
 from understudy.models.judge import Verdict
 from understudy.testing.checks import Check
 from understudy.testing.hacks import Said, check_line_measure
@@ -31,7 +32,7 @@ def judge(request: pytest.FixtureRequest) -> EmbeddedJudge:
     return JUDGES[request.param]
 
 
-@pytest.mark.parametrize("measure", [prompt_to_line, line_to_line, drift])
+@pytest.mark.parametrize("measure", [prompt_to_line, line_to_line, drift, recoverability])
 def test_the_contract_of_a_measure(measure) -> None:
     real, synthetic = persona_world(20, seed=0), persona_world(20, seed=1)
     for check in check_measure(measure, real=real, synthetic=synthetic):
@@ -66,6 +67,39 @@ def test_turning_into_an_assistant_is_its_own_drift(judge: EmbeddedJudge) -> Non
     m = drift(people, turning_assistant(persona_world(40, seed=4), seed=1), rng=rng(), judge=judge)
     assert m.value > 0.2
     assert m.p_value <= 0.01
+
+
+def test_a_reader_learns_what_is_told_and_no_more(judge: EmbeddedJudge) -> None:
+    people = persona_world(60, seed=0, generic=0.2)
+    told = recoverability(people, persona_world(60, seed=1, generic=0.2), rng=rng(), judge=judge, permutations=199)
+    assert told.p_value > 0.05
+    vague = recoverability(people, persona_world(60, seed=1, generic=0.9), rng=rng(), judge=judge, permutations=199)
+    assert vague.value < -0.2
+    assert vague.interval[1] < 0
+    others = [talk.meta["persona"] for talk in persona_world(60, seed=2, generic=0.2)]
+    wrong = Corpus(
+        [
+            Conversation(talk.id, talk.turns, user_id=talk.user_id, meta={"persona": other})
+            for talk, other in zip(persona_world(60, seed=1, generic=0.2), others, strict=True)
+        ]
+    )
+    mistaken = recoverability(people, wrong, rng=rng(), judge=judge, permutations=199)
+    assert mistaken.value < vague.value
+
+
+def test_a_reader_of_nothing_guesses(judge: EmbeddedJudge) -> None:
+    people = persona_world(30, seed=0)
+    mute = Corpus(
+        [
+            Conversation(t.id, (Turn("user", "ok"), Turn("assistant", "Hello?")), user_id=t.user_id, meta=t.meta)
+            for t in persona_world(30, seed=1)
+        ]
+    )
+    m = recoverability(people, mute, rng=rng(), judge=judge, permutations=99)
+    assert m.evidence["synthetic"] == pytest.approx(0.0)
+    assert m.value < -0.2
+    answered = next(part for part in m.parts if part.name.endswith(".answered"))
+    assert answered.value < -0.9
 
 
 @pytest.mark.parametrize("of", ["contrast", "plain"])
