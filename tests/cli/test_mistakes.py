@@ -63,7 +63,7 @@ MISTAKES = [
     Mistake("one conversation", f"fit one.jsonl {OUT}", ("not a population", "at least 30")),
     Mistake("all to one side", f"split real.jsonl {OUT} --share 1", ("--share 1", "0.5")),
     Mistake("too few to split", f"split one.jsonl {OUT}", ("cannot make 2 parts", "more data")),
-    Mistake("wrong copy guard", f"fit real.jsonl {OUT} --copy-guard strict", ("loose", "free")),
+    Mistake("wrong copy guard", f"fit real.jsonl {OUT} --copy-guard loose", ("loose", "free")),
     Mistake("seed is a word", f"fit real.jsonl {OUT} --seed lucky", ("--seed", "integer")),
     Mistake("seed is negative", f"fit real.jsonl {OUT} --seed -1", ("--seed", "0")),
     Mistake("option misspelt", f"fit real.jsonl {OUT} --copyguard free", ("--copyguard", "--copy-guard")),
