@@ -35,16 +35,18 @@ FIGURES = (
     "relational",
     "consistency",
 )
-README = Path(__file__).parent.parent / "README.md"
-RESULTS = Path(__file__).parent.parent / "docs" / "results"
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", ROOT / "docs" / "evidence.md")
+RESULTS = ROOT / "docs" / "results"
 
 
 def splice(figure: str, text: str) -> None:
-    """Put a table where the README asks for it: between `<!-- result: FIGURE -->` and `<!-- end -->`."""
-    old = README.read_text("utf-8")
+    """Put a table where a page asks for it: between `<!-- result: FIGURE -->` and `<!-- end -->`."""
     mark = re.escape(f"<!-- result: {figure} -->")
-    new = re.sub(rf"({mark}\n).*?(<!-- end -->)", lambda m: f"{m[1]}{text}{m[2]}", old, flags=re.S)
-    README.write_text(new, "utf-8")
+    for page in PAGES:
+        old = page.read_text("utf-8")
+        new = re.sub(rf"({mark}\n).*?(<!-- end -->)", lambda m: f"{m[1]}{text}{m[2]}", old, flags=re.S)
+        page.write_text(new, "utf-8")
 
 
 def main() -> None:
