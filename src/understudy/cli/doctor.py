@@ -36,7 +36,7 @@ LIBRARIES = (
     "jinja2",
     "matplotlib",
 )
-EXTRAS = {"hf": ("torch", "transformers", "sentence_transformers")}
+EXTRAS = {"hf": ("torch", "transformers", "sentence_transformers"), "web": ("starlette", "uvicorn")}
 SELF_TEST_CONVERSATIONS = 12
 
 

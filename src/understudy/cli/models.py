@@ -156,11 +156,8 @@ def is_model(partner: str) -> bool:
     return partner.startswith(_SCHEMES)
 
 
-def open_sides(
-    users: str, partner: str, *, seed: int, model: str | None, prompt: str | None, models: Models
-) -> tuple[SimulatedUsers, Partner]:
-    """USERS and PARTNER as the command line names them, `prompted:PLAN.toml` and models among them."""
-    from understudy.rollouts.partners import open_partner
+def open_people(users: str, *, seed: int, model: str | None, models: Models) -> SimulatedUsers:
+    """USERS as the command line names them, `prompted:PLAN.toml` among them, for which `model` speaks."""
     from understudy.users.opening import open_users
 
     scheme, _, plan = users.partition(":")
@@ -175,15 +172,23 @@ def open_sides(
                 why="it speaks for the users, turn by turn",
                 fix="name it with --model openai:MODEL[@URL], hf:NAME or scripted:FILE",
             )
-        people: SimulatedUsers = open_planned(plan, models=models, model=model, seed=seed)
-    elif model is not None:
+        return open_planned(plan, models=models, model=model, seed=seed)
+    if model is not None:
         raise UsageError(
             f"--model {model} with {users}",
             why="these users speak for themselves",
             fix="leave --model out, or give prompted:PLAN.toml; a partner's model goes behind --partner",
         )
-    else:
-        people = open_users(users)
+    return open_users(users)
+
+
+def open_sides(
+    users: str, partner: str, *, seed: int, model: str | None, prompt: str | None, models: Models
+) -> tuple[SimulatedUsers, Partner]:
+    """USERS and PARTNER as the command line names them, `prompted:PLAN.toml` and models among them."""
+    from understudy.rollouts.partners import open_partner
+
+    people = open_people(users, seed=seed, model=model, models=models)
     if prompt is not None and not is_model(partner):
         raise UsageError(
             f"--partner-prompt with --partner {partner}",

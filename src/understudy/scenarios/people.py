@@ -48,9 +48,13 @@ class PlannedUsers:
         digest.update(msgspec.json.encode(prepared.plan.writing))
         self.identity = f"planned:{digest.hexdigest()}:{model.identity}"
 
+    @property
+    def n_sessions(self) -> int:
+        return len(self._prepared.scenarios)
+
     def draw(self, k: int, *, seed: int) -> Profile:
         """The k-th profile."""
-        count = len(self._prepared.scenarios)
+        count = self.n_sessions
         order = stream(seed, "planned users", k // count).permutation(count)
         return self.profile(self._prepared.scenarios[int(order[k % count])])
 

@@ -51,10 +51,12 @@ def build_app(
     from starlette.exceptions import HTTPException
     from starlette.routing import Route
 
-    served = _Served(Chat(people, seed=seed, stop_token=stop_token), max_concurrency, max_bytes)
+    chat = Chat(people, seed=seed, stop_token=stop_token)
+    served = _Served(chat, max_concurrency, max_bytes)
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
+        await chat.sessions.warm()
         yield
         close: Callable[[], Awaitable[None]] | None = getattr(people, "aclose", None)
         if close is not None:

@@ -44,6 +44,14 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._kept)
 
+    async def warm(self) -> None:
+        """Let a user speak once, so that what is worked out at the first reply is there before the first request."""
+        if self._computes:
+            who = Cast(0, 0)
+            said = await self.reply(who, ())
+            await self.reply(who, (Turn("user", said.text), Turn("assistant", "Hello, how can I help you?")))
+            self._kept.clear()
+
     async def reply(self, who: Cast, history: Sequence[Turn]) -> UserTurn:
         """What the user says after `history`."""
         own = [at for at, turn in enumerate(history) if turn.role == "user"]
