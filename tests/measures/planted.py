@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from understudy.conversations import Conversation, Corpus, Turn
-from understudy.measures.separability import Styles, styles_of
+from understudy.measures.separability.styles import Styles, styles_of
 
 
 def user_effects(

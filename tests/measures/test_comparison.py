@@ -12,7 +12,8 @@ from understudy.errors import MeasureError
 from understudy.measures.comparison import closer, unit_groups
 from understudy.measures.realism import coverage, diversity
 from understudy.measures.resampling import Floats, Pool, Statistic, pool
-from understudy.measures.separability import prepare_dispersion, prepare_icc
+from understudy.measures.separability.dispersion import prepare_dispersion
+from understudy.measures.separability.icc import prepare_icc
 from understudy.testing.degrade import other_users_replies, parrot, single_template
 
 

@@ -6,9 +6,11 @@ import numpy as np
 
 from tests.measures.planted import corpus_of_users, two_sides
 from understudy.conversations import Conversation, Corpus, Turn
-from understudy.measures.identification import identification
 from understudy.measures.resampling import observed_weights, two_sample
-from understudy.measures.separability import dispersion, dispersion_statistic, icc, icc_statistic, styles_of
+from understudy.measures.separability.dispersion import dispersion, dispersion_statistic
+from understudy.measures.separability.icc import icc, icc_statistic
+from understudy.measures.separability.identification import identification
+from understudy.measures.separability.styles import styles_of
 from understudy.measures.style import STYLE_FEATURES
 from understudy.measures.variance_components import intraclass
 

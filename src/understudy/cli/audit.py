@@ -29,6 +29,7 @@ class Besides(StrEnum):
 
     consistency = "consistency"
     relational = "relational"
+    separability = "separability"
 
 
 # Holm over the nine headline tests: 9 / (P + 1) <= .05.

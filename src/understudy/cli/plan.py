@@ -188,7 +188,7 @@ def _style_icc(corpus: Corpus) -> float:
     import numpy as np
 
     from understudy.conversations import Corpus as Talks
-    from understudy.measures.separability import collect_styles
+    from understudy.measures.separability.styles import collect_styles
     from understudy.measures.variance_components import anova, intraclass
 
     styles = collect_styles(corpus, Talks([]))

@@ -36,9 +36,9 @@ DEFAULT_MEASURES = {
     "realism.conditional": "understudy.measures.realism.conditional:conditional",
     "realism.coverage": "understudy.measures.realism.coverage:coverage",
     "realism.diversity": "understudy.measures.realism.diversity:diversity",
-    "separability.icc": "understudy.measures.separability:icc",
-    "separability.identification": "understudy.measures.identification:identification",
-    "separability.dispersion": "understudy.measures.separability:dispersion",
+    "separability.icc": "understudy.measures.separability.icc:icc",
+    "separability.identification": "understudy.measures.separability.identification:identification",
+    "separability.dispersion": "understudy.measures.separability.dispersion:dispersion",
 }
 EXAMPLES_PER_SIDE = 12
 Progress = Callable[[str, int, int], None]
@@ -217,8 +217,8 @@ def audit(
 
     With `tasks` (names of `open_task`, or tasks) it is asked too whether they train well: half of `real`, by user,
     trains the in-domain arm and the other half tests. With `scores`, of systems by real users and by each simulator,
-    whether they rank right. `besides` adds families of measures: `consistency`, which needs a `judge` of lines, and
-    `relational`.
+    whether they rank right. `besides` adds families of measures: `consistency`, which needs a `judge` of lines,
+    `relational` and `separability`.
     Each question, and each of these, is corrected for its own tests: none changes the p-values of another.
 
     `other_real` is another real corpus of the domain: every measure is run on it too and is the ceiling.

@@ -280,6 +280,21 @@ def _recognised(m: Measurement, _: Sequence[Measurement]) -> str | None:
     return f"A user is recognised again from style {ours} of the time, real ones {people}; chance is {luck}."
 
 
+def _apart(m: Measurement, _: Sequence[Measurement]) -> str | None:
+    """Both sides' scores, beside what their topics alone would give."""
+    keys = ("real", "synthetic", "real_topic_alone", "synthetic_topic_alone")
+    found = [evidence_number(m, key) for key in keys]
+    if None in found:
+        return None
+    people, ours, *alone = (number(value, 2) for value in found)
+    told = {
+        "separability.twins": "The halves of a history find each other",
+        "separability.prediction": "A user's own history outdoes others' in predicting the user",
+        "separability.silhouette": "Mean silhouette of the conversations of a user",
+    }[m.name]
+    return f"{told}: {ours}, among people {people}; topic alone would give {alone[1]} and {alone[0]}."
+
+
 def _numeric(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
@@ -294,4 +309,7 @@ _SENTENCES = {
     "separability.icc": _icc,
     "separability.identification": _recognised,
     "separability.dispersion": _spread,
+    "separability.twins": _apart,
+    "separability.prediction": _apart,
+    "separability.silhouette": _apart,
 }

@@ -124,6 +124,7 @@ BESIDES: dict[str, tuple[str, ...]] = {
         "alignment:alignment", "act_contingency:act_contingency", "grounding:grounding", "repair:repair",
         "redirection:redirection", "eventfulness:eventfulness",
     ),
+    "separability": ("twins:twins", "cross_prediction:prediction", "silhouette:silhouette"),
 }  # fmt: skip
 
 
@@ -137,7 +138,8 @@ def besides_section(
     permutations: int,
     on_progress: Progress | None = None,
 ) -> Section:
-    """The measures of a family that the headline does not hold: consistency (by a judge of lines), or relations."""
+    """The measures of a family that the headline does not hold: consistency (by a judge of lines), relations, or
+    how far users stand apart."""
     found, seconds = [], {}
     for index, home in enumerate(BESIDES[family]):
         file, name = home.split(":")

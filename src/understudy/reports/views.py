@@ -9,6 +9,8 @@ from understudy.measures.measurement import Counts, Measurement
 from understudy.measures.resampling import FEWEST_CLUSTERS
 from understudy.reports.evidence import Quote, Table, curves_in, is_number, quotes, tables_in
 from understudy.reports.findings import TooFew, differs, finding, gap_weight, p_of
+from understudy.reports.matrices import matrices_in
+from understudy.reports.panels import Matrix
 from understudy.reports.plots import (
     Chart,
     Pair,
@@ -81,6 +83,7 @@ class Section(NamedTuple):
     table: Table
     tables: tuple[Table, ...]
     charts: tuple[tuple[str, Chart, Table], ...]
+    matrices: tuple[Matrix, ...]
     tells: tuple[Row, ...]
     axis: Scale | None
     unit: str
@@ -264,7 +267,7 @@ def section_of(m: Measurement, parts: Sequence[Measurement], few: TooFew | None 
     elif not paired:
         tells = _tell_rows(m.evidence)
     charts = _charts(m, parts)
-    tables = tables_in(m.evidence, leave_out=("tells",) if tells or paired else ())
+    tables = tables_in(m.evidence, leave_out=("matrices", *(("tells",) if tells or paired else ())))
     for p in parts if m.name == "realism.discriminator" else ():
         extra = tables_in({f"{part_label(p, m)}: what gives it away": p.evidence.get("tells") or []})
         tables += extra
@@ -288,6 +291,7 @@ def section_of(m: Measurement, parts: Sequence[Measurement], few: TooFew | None 
         table=_figure_table(m, parts),
         tables=tuple(tables),
         charts=charts,
+        matrices=matrices_in(m),
         tells=tells,
         axis=axis,
         unit=m.spec.unit,

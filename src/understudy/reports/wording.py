@@ -18,6 +18,9 @@ TITLES = {
     "separability.icc": "One user, one style",
     "separability.identification": "Recognising a user again",
     "separability.dispersion": "Spread of style",
+    "separability.twins": "Twins finding each other",
+    "separability.prediction": "Own history against others'",
+    "separability.silhouette": "Standing apart",
     "transfer.mixture": "Mixture",
     "ranking.tau": "Order of systems, Kendall's tau",
     "ranking.spearman": "Order of systems, Spearman's rho",
@@ -25,6 +28,9 @@ TITLES = {
     "ranking.prediction_powered": "Worth of the simulator in people",
     "ranking.stability": "Swapping the simulator",
 }
+
+# Measures of a headline family that are run only where they are asked for.
+BESIDE_THE_HEADLINE = ("separability.twins", "separability.prediction", "separability.silhouette")
 
 LABELS = {
     "n_words": "words per turn",
@@ -206,7 +212,7 @@ def headlines_of(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]
 
 def asked_besides(m: Measurement) -> bool:
     """Whether a measurement was asked for by name and takes no part in the verdict on its question."""
-    return m.name.partition(".")[0] in ("consistency", "relational")
+    return m.name.partition(".")[0] in ("consistency", "relational") or m.name.startswith(BESIDE_THE_HEADLINE)
 
 
 def parts_of(headline: Measurement, measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:

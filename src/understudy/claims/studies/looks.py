@@ -60,7 +60,7 @@ def personas_differ(claim: Claim, evidence: Evidence) -> Finding:
     The effect is the real ICC minus the synthetic one, mean over style features: above 0, who speaks matters less to
     simulated users than to people.
     """
-    from understudy.measures.separability import icc
+    from understudy.measures.separability.icc import icc
 
     rows: list[Row] = []
     for name, real, synthetic in evidence.real:

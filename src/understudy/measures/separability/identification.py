@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from understudy.conversations import Corpus
 from understudy.measures.measurement import Measurement, MeasureSpec, counts, measure, unscored
 from understudy.measures.resampling import Floats, Ints, permutation_p, pool
+from understudy.measures.separability.histories import FEWEST_USERS, Design, match_design, welch
 from understudy.measures.style import STYLE_FEATURES, speaks, style_matrix
 from understudy.measures.variance_components import topic_numbers
 
-MOST_USERS = 60
-FEWEST_USERS = 10
-MOST_SESSIONS = 12
 HALVINGS = 24
 
 SPEC = MeasureSpec(
@@ -37,23 +34,6 @@ class Halves(NamedTuple):
     style: tuple[Floats, Floats]
     topics: tuple[Floats, Floats]
     by_topic: Floats
-
-
-class Design(NamedTuple):
-    """How many users a side and sessions a user both sides can give."""
-
-    users: int
-    sessions: int
-
-
-def match_design(real_sizes: Ints, synthetic_sizes: Ints) -> Design | None:
-    """The even number of sessions, and the users a side, that use the most conversations on both sides at once."""
-    best: Design | None = None
-    for sessions in range(2, MOST_SESSIONS + 1, 2):
-        users = min(int((real_sizes >= sessions).sum()), int((synthetic_sizes >= sessions).sum()), MOST_USERS)
-        if users >= FEWEST_USERS and (best is None or users * sessions > best.users * best.sessions):
-            best = Design(users, sessions)
-    return best
 
 
 def draw_halves(
@@ -99,16 +79,6 @@ def _gap(halves: Halves, real: Ints, synthetic: Ints) -> tuple[Floats, Floats, t
     gaps = np.array([found[1][k].mean() - found[0][k].mean() for k in (0, 1)])
     errors = [np.sqrt(sum(side[k].var(ddof=1) / len(side[k]) for side in found) + 1e-6) for k in (0, 1)]
     return gaps, gaps / np.array(errors), (found[0][0], found[1][0])
-
-
-def _welch(real: Floats, synthetic: Floats) -> tuple[float, float] | None:
-    """95 % interval of the difference of two means over users; None where users do not vary on either side."""
-    spread = [side.var(ddof=1) / len(side) for side in (synthetic, real)]
-    if sum(spread) < 1e-12:
-        return None
-    freedom = sum(spread) ** 2 / sum(v**2 / (len(side) - 1) for v, side in zip(spread, (synthetic, real), strict=True))
-    gap, reach = synthetic.mean() - real.mean(), stats.t.ppf(0.975, freedom) * np.sqrt(sum(spread))
-    return float(gap - reach), float(gap + reach)
 
 
 @measure(SPEC)
@@ -189,7 +159,7 @@ def _measurement(
         status="scored",
         n=n,
         spec=SPEC,
-        interval=_welch(*hits),
+        interval=welch(*hits),
         p_value=float(p_values[0]),
         evidence={
             "users": design.users,
