@@ -103,11 +103,13 @@ def _kind(fact: str) -> tuple[str, ...]:
 
 def _answers(talk: Ints, options: list[tuple[str, ...]], lines: Lines, judge: LineJudge) -> tuple[Floats, Floats]:
     """The credit of each answer, shared among options that tie, and whether it was more than a guess."""
-    said = defaultdict(list)
-    for row, (number, why) in enumerate(zip(lines.talk.tolist(), lines.why, strict=True)):
+    said: dict[int, list[int]] = defaultdict(list)
+    for k, (number, why) in enumerate(zip(lines.talk.tolist(), lines.why, strict=True)):
         if not why:
-            said[number].append(row)
-    question, option, row = [], [], []
+            said[number].append(k)
+    question: list[int] = []
+    option: list[int] = []
+    row: list[int] = []
     for k, number in enumerate(talk.tolist()):
         for at in range(OPTIONS):
             mine = said[number]
