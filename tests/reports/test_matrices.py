@@ -29,7 +29,7 @@ def test_both_sides_are_drawn_and_only_squares() -> None:
 
 def test_asked_for_besides_and_out_of_the_headline() -> None:
     rng = np.random.default_rng(1)
-    sides = corpus_of_users(rng, 12, sessions=4), corpus_of_users(rng, 12, sessions=4, own=0.0, name="s")
+    sides = corpus_of_users(rng, 20, own=1.1), corpus_of_users(rng, 20, own=0.0, name="s")
     chosen = ["separability.icc"]
     alone = audit(*sides, seed=0, permutations=99, measures=chosen)
     more = audit(*sides, seed=0, permutations=99, measures=chosen, besides=["separability"])
