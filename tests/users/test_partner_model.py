@@ -13,15 +13,9 @@ from tests.users.fitting_corpus import talks
 from understudy.conversations import Conversation, Corpus, Turn
 from understudy.errors import UsageError
 from understudy.users import UserTurn
-from understudy.users.partner_acts import ActReader
-from understudy.users.partner_model import (
-    NEUTRAL,
-    PartnerState,
-    View,
-    fit_partner_model,
-    prior,
-    usual_model,
-)  # fmt: skip
+from understudy.users.partner_acts import ActReader, said_of
+from understudy.users.partner_learning import Decisions, effects_in, fit_partner_model
+from understudy.users.partner_model import NEUTRAL, USUAL_RATES, PartnerState, View, prior, usual_model
 from understudy.users.population import FittedPopulation, fit_population
 
 MODEL = usual_model("en")
@@ -43,6 +37,22 @@ def test_each_act_moves_its_factor() -> None:
     assert rote.flexibility < usual.flexibility - 0.3
     ignored = state_after("no, you said the mill", "it is raining in town")
     assert ignored.competence < usual.competence - 0.2
+
+
+@pytest.mark.parametrize(
+    ("says", "fails"),
+    [
+        ("I am not sure about that.", 1.0),
+        ("I can't help you with that.", 1.0),
+        ("Could you say that again?", 1.0),
+        ("That is not something I know.", 1.0),
+        ("I’m afraid I didn’t quite catch that", 1.0),
+        ("Sure, I know a place. Is it not too far?", 0.0),
+        ("Follow the river. You get there by nine.", 0.0),
+    ],
+)
+def test_what_counts_as_failing(says: str, fails: float) -> None:
+    assert ActReader("en").read(says, [], None).failure == fails
 
 
 def test_it_stays_in_range_and_usual_partners_leave_it() -> None:
@@ -78,8 +88,8 @@ def test_the_whole_history_at_once_is_the_same_as_turn_by_turn() -> None:
 
 
 def planted(gain: float, *, seed: int, n: int = 500) -> Corpus:
-    """People whose words go with how able they take their partner to be."""
-    model = usual_model("en")._replace(gains=(gain,) * 3)
+    """People whose words go with how able they take their partner to be, of which three in ten turns speak against."""
+    model = msgspec.structs.replace(usual_model("en"), gains=(gain,) * 3, rates=(0.3, *USUAL_RATES[1:]))
     rng = np.random.default_rng(seed)
     made = []
     for i in range(n):
@@ -88,8 +98,8 @@ def planted(gain: float, *, seed: int, n: int = 500) -> Corpus:
         for _ in range(8):
             told = "sorry, I cannot say" if rng.random() < 0.3 else "it is over there"
             state = model.updated(state, ActReader("en").read(told, [], None))
-            words = max(1, round(float(np.exp(2.0 + 0.8 * state.competence + 0.1 * rng.normal()))))
-            line = " ".join(("where is the mill that you have for me " * 9).split()[:words])
+            words = max(1, round(float(np.exp(2.6 + 0.8 * state.competence + 0.1 * rng.normal()))) - 1)
+            line = " ".join(("where is the mill that you have for me " * 20).split()[:words])
             turns += [Turn("assistant", told), Turn("user", line)]
         made.append(Conversation(f"{i}", tuple(turns)))
     return Corpus(made)
@@ -97,10 +107,53 @@ def planted(gain: float, *, seed: int, n: int = 500) -> Corpus:
 
 @pytest.mark.parametrize("gain", [0.1, 0.35, 0.75])
 def test_gains_and_effects_of_people_are_found_again(gain: float) -> None:
-    found = fit_partner_model(planted(gain, seed=1))
+    people = planted(gain, seed=1)
+    found = fit_partner_model(people)
     assert found.gains[0] == gain
-    assert found.effects[1][0] > 1.0
     assert found.rates[0] == pytest.approx(0.3, abs=0.03)
+    told = 0.8 / found.units[0]  # of log(1 + words), in standard deviations a unit of the factor
+    assert effects_in(people, found).value[1][0] == pytest.approx(told, rel=0.1)
+    assert found.effects[1][0] == pytest.approx(told, rel=0.5)
+
+
+def test_where_partners_are_always_as_usual_nothing_is_claimed() -> None:
+    """Words that go with nothing: the effects stay near what was stated, and intervals of people's hold 0."""
+    rng = np.random.default_rng(0)
+    misses = 0
+    for seed in range(20):
+        talks = []
+        for i in range(60):
+            turns: list[Turn] = []
+            for _ in range(5):
+                told = "sorry, I cannot say" if rng.random() < 0.3 else "it is over there"
+                line = " ".join(["where", "is", "the", "mill"] * 4)[: int(rng.integers(5, 60))]
+                turns += [Turn("assistant", told), Turn("user", line)]
+            talks.append(Conversation(f"{seed}-{i}", tuple(turns)))
+        people = Corpus(talks)
+        low, high = effects_in(people, fit_partner_model(people)).interval[1][0]
+        misses += not low <= 0 <= high
+    assert misses <= 4
+
+
+def test_who_leaves_without_a_word_is_counted_as_leaving() -> None:
+    """Half of the users go without a word after a failure, none otherwise."""
+    rng = np.random.default_rng(1)
+    talks = []
+    for i in range(300):
+        turns = [Turn("user", "where is the mill")]
+        for _ in range(6):
+            fails = rng.random() < 0.3
+            turns.append(Turn("assistant", "sorry, I cannot say" if fails else "it is over there"))
+            if fails and rng.random() < 0.5:
+                break
+            turns.append(Turn("user", "where is the mill then"))
+        talks.append(Conversation(f"{i}", tuple(turns)))
+    seen = Decisions.of([said_of(talk.turns) for talk in talks], "en")
+    failed = seen.acts[:, 0] == 1.0
+    assert seen.outcomes[failed & (seen.place < 6), 0].mean() > 0.4
+    silent = np.isnan(seen.outcomes[:, 1])
+    assert failed[silent].all()
+    assert silent.sum() == sum(talk.turns[-1].role == "assistant" for talk in talks)
 
 
 @pytest.fixture(scope="module")

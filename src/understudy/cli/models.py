@@ -158,6 +158,14 @@ def is_model(partner: str) -> bool:
 
 def open_people(users: str, *, seed: int, model: str | None, models: Models) -> SimulatedUsers:
     """USERS as the command line names them, `prompted:PLAN.toml` among them, for which `model` speaks."""
+    from understudy.users.opening import believing, split_belief
+
+    name, belief = split_belief(users)
+    people = _people(name, seed=seed, model=model, models=models)
+    return people if belief is None else believing(people, belief)
+
+
+def _people(users: str, *, seed: int, model: str | None, models: Models) -> SimulatedUsers:
     from understudy.users.opening import open_users
 
     scheme, _, plan = users.partition(":")

@@ -50,6 +50,15 @@ Model = Annotated[
         "--model", metavar="URI", help="Speaks for prompted users: openai:MODEL[@URL], hf:NAME, scripted:FILE."
     ),
 ]
+Belief = Annotated[
+    str | None,
+    typer.Option(
+        "--partner-belief",
+        metavar="human|ai|new",
+        help="What users take their partner for, and a view of it from then on (docs/partner-model.md); human+new, "
+        "ai+new: the same, of one who has met none before.  [default: none]",
+    ),
+]
 Count = Annotated[int, typer.Option("-n", "--conversations", min=1, metavar="N", help="How many conversations.")]
 Out = Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="Where they go: .jsonl[.gz|.zst] or .parquet.")]
 MaxTurns = Annotated[
@@ -82,6 +91,7 @@ def simulate(
     n: Count = 500,
     model: Model = None,
     partner_prompt: using.PartnerPrompt = None,
+    partner_belief: Belief = None,
     max_turns: MaxTurns = 60,
     workers: Workers = None,
     concurrency: Concurrency = 16,
@@ -112,9 +122,10 @@ def simulate(
     understudy simulate prompted:PLAN.toml --model openai:MODEL --partner openai:OTHER@URL --out syn.jsonl
     """
     from understudy.rollouts.run import Plan
-    from understudy.rollouts.simulate import Opener
+    from understudy.users.opening import with_belief
 
     output = Output(json=json, quiet=quiet)
+    users = with_belief(users, partner_belief)
     file = file_for(out)
     limits = Limits(max_usd, max_tokens, max_calls)
     speaks = model is not None or using.is_model(partner)
@@ -132,9 +143,7 @@ def simulate(
         people, system = using.open_sides(users, partner, seed=seed, model=model, prompt=partner_prompt, models=models)
         plan = here = Plan(people, system, n, seed, max_turns, reply_timeout, concurrency)
         if engine == "ray":
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Nothing is sent to anybody unasked.
-            given = {"model": model, "prompt": partner_prompt, "concurrency": concurrency}
-            plan = plan._replace(opener=Opener("understudy.cli.models:open_by_name", given))
+            plan = _opened_elsewhere(plan, model=model, prompt=partner_prompt)
         if processes > 1 or engine == "ray":
             plan = plan._replace(users=users, partner=partner)
         plan = plan._replace(workers=processes, engine=engine)
@@ -144,6 +153,15 @@ def simulate(
         )  # fmt: skip
     spent = None if engine == "ray" else models.spent
     _tell(output, file, tally, spent, time.perf_counter() - start, resume_line(context))
+
+
+def _opened_elsewhere(plan: Plan, *, model: str | None, prompt: str | None) -> Plan:
+    """The plan for workers on other machines, which open both sides by name."""
+    from understudy.rollouts.simulate import Opener
+
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Nothing is sent to anybody unasked.
+    given = {"model": model, "prompt": prompt, "concurrency": plan.concurrency}
+    return plan._replace(opener=Opener("understudy.cli.models:open_by_name", given))
 
 
 def _tell(

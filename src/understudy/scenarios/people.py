@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cached_property
 
 import msgspec
+import numpy as np
 
 from understudy.models.model import LanguageModel, close_model
 from understudy.models.reasoning import Noted, ReasoningApart
@@ -64,12 +65,16 @@ class PlannedUsers:
         wanted = turns_wanted(scenario, prepared.cuts)
         if wanted not in self._patience:
             self._patience[wanted] = patience_for(self._latents, wanted / 2)
+        beliefs = prepared.plan.personas.partner_belief or {"unknown": 1.0}
+        weights = np.array(list(beliefs.values())) / sum(beliefs.values())
+        believed = int(stream(scenario.seed, "partner belief").choice(len(beliefs), p=weights))
         facts = (*scenario.persona.facts, *told_lines(scenario.context, prepared.plan.writing))
         return msgspec.structs.replace(
             profile_of(scenario),
             persona=msgspec.structs.replace(scenario.persona, facts=facts),
             patience=self._patience[wanted],
             opens=bool(stream(scenario.seed, "opens").random() < self._opens),
+            partner_belief=list(beliefs)[believed],
         )
 
     @cached_property

@@ -14,6 +14,7 @@ import msgspec
 
 from understudy.errors import UsageError
 from understudy.scenarios.characteristics import BY_NAME, NAMES, READABLE
+from understudy.users.partner_model import prior
 
 Table = dict[str, float]
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`(?: - at `\$\.?(?P<at>[^`]*)`)?")
@@ -51,11 +52,15 @@ class BigFivePlan(_Part, frozen=True):
 
 
 class PersonasPlan(_Part, frozen=True):
-    """`facts`: a value of each is drawn, for example `job = ["nurse", "clerk"]`; `goals` hold for every topic."""
+    """`facts`: a value of each is drawn, for example `job = ["nurse", "clerk"]`; `goals` hold for every topic.
+
+    `partner_belief`: what users take their partner for (`human`, `ai`, `new`, `unknown`), by weight.
+    """
 
     big_five: BigFivePlan = BigFivePlan()
     facts: dict[str, list[str]] = {}
     goals: list[str] = []
+    partner_belief: Table = {}
 
 
 class RulePlan(_Part, frozen=True):
@@ -247,6 +252,13 @@ def _check(plan: Plan, name: str) -> None:
     for known in (*plan.realisation.enforce, *plan.contexts.fit, *plan.contexts.cuts):
         if known not in READABLE:
             raise _bad(name, f"{known!r} cannot be read from text by a rule", f"readable are {', '.join(READABLE)}")
+    if plan.personas.partner_belief:
+        _check_table(plan.personas.partner_belief, "personas.partner_belief", name)
+        for belief in plan.personas.partner_belief:
+            prior(belief)
+        if plan.writing.mode == "whole":
+            fix = 'leave it out, or set writing.mode = "turns"'
+            raise _bad(name, 'personas.partner_belief with writing.mode = "whole"', fix)
     for key, pool in plan.personas.facts.items():
         if not pool:
             raise _bad(name, f"personas.facts.{key} is empty", "give values to draw from")

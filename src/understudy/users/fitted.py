@@ -42,8 +42,8 @@ class FittedUserSession:
     the user's last turn closes, thanks or confirms, else `gave_up` where it left frustrated, else `left`.
 
     A profile that names a `partner_belief` gives the user a partner model (see `PartnerModel`): a state, kept in
-    `UserTurn.state["partner_model"]`, that the partner's acts move and that moves leaving, length, politeness and
-    delegation as it does in the people of the corpus. Without one the user behaves as fitted.
+    `UserTurn.state["partner_model"]`, that the partner's acts move and that moves patience, leaving, length, politeness
+    and delegation as it does in the people of the corpus. Without one the user behaves as fitted.
 
     A turn carries the labels of the real turn in whose words it is said: its `acts`, `meta["entities"]` as they stand
     in the words now said, and its satisfaction, where turns were labelled with one, in `state`.
@@ -87,18 +87,19 @@ class FittedUserSession:
             "planned": self._planned(),
             "frustration": round(frustration, 4),
         }
-        wording = None
+        wording, sway = None, 0.0
         if self._view.held:
             view = self._view.after(history, speaker.partner_model)
+            wording, sway = speaker.partner_model.wording(view), speaker.partner_model.leaving(view)
             state["partner_model"] = view.rounded()
-            nudge += speaker.partner_model.leaving(view) / max(self._profile.patience, 1e-3)
-            wording = speaker.partner_model.wording(view)
-        leaves = _chance(self._stays(frustration) if left > 0 else _LEAVES, nudge)
+        patience = self._profile.patience * math.exp(-sway)
+        leaves = self._leaving(self._stays(frustration, patience) if left > 0 else _LEAVES, nudge, sway)
         if thread.said and not speaks_last and rng.random() < leaves:
             self._lived.append("")
             said = next((turn.text for turn in reversed(history) if turn.role == "user"), "")
             return UserTurn("", intent="leave", state=state, ending=self._ending(said, thread.previous, frustration))
-        closing = speaks_last and rng.random() < _chance(self._stays(frustration) if left > 1 else _LEAVES, nudge)
+        closes = self._leaving(self._stays(frustration, patience) if left > 1 else _LEAVES, nudge, sway)
+        closing = speaks_last and rng.random() < closes
         letdowns = speaker.frustration.letdowns(events, frustration)
         last = closing if speaks_last else None
         row, heard = speaker.choose(thread, heard, closing=last, rng=rng, letdowns=letdowns, wording=wording)
@@ -124,12 +125,26 @@ class FittedUserSession:
         self._level = speaker.frustration.level(self._level, events)
         return events
 
-    def _stays(self, frustration: float) -> float:
+    def _leaving(self, base: float, nudge: float, sway: float) -> float:
+        """The chance of leaving now: as the plan has it, moved by `sway` in log odds of the rate at which people leave.
+
+        A plan says when its session ended, all but surely. So that over plans the odds are multiplied as they are in
+        people, whoever is the likelier to leave leaves at times before its plan is through, and whoever is the less
+        likely at times goes on after.
+        """
+        chance = 1 / (1 + math.exp(-(base + nudge)))
+        if not sway:
+            return chance
+        usual = 1 / (1 + math.exp(-self._speaker.frustration.hazard))
+        moved = usual / (usual + (1 - usual) * math.exp(-sway))
+        return chance * moved / usual if sway < 0 else chance + (1 - chance) * (moved - usual) / (1 - usual)
+
+    def _stays(self, frustration: float, patience: float) -> float:
         """Log odds of leaving before the plan is through. A frustrated user does not sit the plan out: it leaves at
         the rate of the corpus, multiplied by its frustration."""
         learned = self._speaker.frustration
         kept = 1 - min(frustration, 1.0)
-        more = learned.log_odds_ratio(frustration) / max(self._profile.patience, 1e-3)
+        more = learned.log_odds_ratio(frustration) / max(patience, 1e-3)
         return kept * _STAYS + (1 - kept) * learned.hazard + more
 
     def _ending(self, said: str, intent: int, frustration: float) -> Ending:
@@ -154,10 +169,6 @@ def followed(speaker: Speaker, thread: Thread, row: int) -> Thread:
         used=(*thread.used, int(t.text_key[row])),
         row=row,
     )
-
-
-def _chance(base: float, nudge: float) -> float:
-    return 1 / (1 + math.exp(-(base + nudge)))
 
 
 def _anchor_of(speaker: Speaker, profile: Profile, seed: int) -> int:

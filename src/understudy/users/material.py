@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.conversations import Corpus
+from understudy.users.partner_model import PartnerModel
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -55,6 +56,7 @@ class Material(NamedTuple):
     shared_rate: float
     seed: int
     corpus_digest: str
+    partner_model: PartnerModel | None = None
 
 
 def flatten(corpus: Corpus) -> Turns:

@@ -10,11 +10,13 @@ from typing import Any, Protocol, runtime_checkable
 import msgspec
 
 from understudy.errors import UsageError
+from understudy.users.partner_model import prior
 from understudy.users.profile import Goal, Profile
 from understudy.users.simulator import UserSimulator
 from understudy.users.structured import StructuredPopulation
 
 _SCHEMES = ("structured", "prompted")
+_BELIEF = "?belief="
 _CORPUS_KEYS = ("turns", "messages", "conversations", "dialog", "log")
 
 
@@ -31,6 +33,9 @@ class SimulatedUsers(Protocol):
 def open_users(users: str | os.PathLike[str]) -> SimulatedUsers:
     """The simulated users that `users` names: a folder written by `fit`, or `structured:GOALS`.
 
+    `FOLDER?belief=ai` gives them a view of their partner, which starts as that of one who takes it for an AI
+    (`believing`).
+
     GOALS is a JSON file (a list of goals) or JSONL file (a goal a line) of `{"topic": ..., "entities": [[type,
     value], ...], "text": ...}`, or any corpus file to read goals off. Raises `UsageError` where it is neither.
 
@@ -40,7 +45,11 @@ def open_users(users: str | os.PathLike[str]) -> SimulatedUsers:
       why: users are a folder made by `understudy fit`, ...; did you mean 'structured:'?
       fix: run `understudy fit REAL --out users/`, then give users/
     """
-    text = os.fspath(users)
+    name, belief = split_belief(os.fspath(users))
+    return _open(name) if belief is None else believing(_open(name), belief)
+
+
+def _open(text: str) -> SimulatedUsers:
     scheme, colon, rest = text.partition(":")
     if colon and scheme == "structured":
         return open_structured(rest)
@@ -71,6 +80,62 @@ def open_users(users: str | os.PathLike[str]) -> SimulatedUsers:
         why=why + hint,
         fix="run `understudy fit REAL --out users/`, then give users/",
     )
+
+
+def split_belief(users: str) -> tuple[str, str | None]:
+    """USERS without a belief behind it, and that belief.
+
+    >>> split_belief("users/?belief=ai"), split_belief("users/")
+    (('users/', 'ai'), ('users/', None))
+    """
+    name, mark, belief = users.rpartition(_BELIEF)
+    return (name, belief) if mark else (users, None)
+
+
+def with_belief(users: str, belief: str | None) -> str:
+    """USERS with a belief behind it.
+
+    >>> with_belief("users/", "ai")
+    'users/?belief=ai'
+    """
+    return users if belief is None else f"{split_belief(users)[0]}{_BELIEF}{belief}"
+
+
+class BelievingUsers:
+    """Users who take their partner for something and hold a view of it from then on."""
+
+    def __init__(self, users: SimulatedUsers, belief: str) -> None:
+        self._users, self._belief = users, belief
+        self.identity = f"{users.identity}:belief={belief}"
+
+    def draw(self, k: int, *, seed: int) -> Profile:
+        """The k-th profile, with the belief."""
+        return msgspec.structs.replace(self._users.draw(k, seed=seed), partner_belief=self._belief)
+
+    def simulator(self) -> UserSimulator:
+        """What speaks for them."""
+        return self._users.simulator()
+
+    async def aclose(self) -> None:
+        """Close the users, if they hold anything."""
+        close = getattr(self._users, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def believing(users: SimulatedUsers, belief: str) -> BelievingUsers:
+    """`users` who take their partner for a `human`, an `ai`, or something `new` to them (`partner_model.prior`).
+
+    Raises `UsageError` for another belief, and for structured users, who have no view of anything.
+    """
+    prior(belief)
+    if isinstance(users, StructuredPopulation):
+        raise UsageError(
+            "a partner belief for structured users",
+            why="they say their goal whatever the partner does: that is what they are there for",
+            fix="leave it out, or give fitted or prompted users",
+        )
+    return BelievingUsers(users, belief)
 
 
 def open_structured(path: str) -> StructuredPopulation:

@@ -18,6 +18,15 @@ Said = tuple[bool, str]  # whether the user speaks, and the text
 FUNCTION = lexicons.FUNCTION_WORDS | lexicons.UNSPACED_FUNCTION
 FEWEST_WORDS = 3  # of a turn that counts as repeated: anybody says "yes" twice
 _SAMPLE = 4000
+# Not knowing and not following, beside the trouble that the measures' list tells of.
+_LOST = {
+    "en": (
+        r"(?:i'm|i am) not (?:quite |really )?sure|not something i know|(?:i have )?no idea|i (?:don't|do not) know|"
+        r"(?:didn't|did not|don't|do not) (?:quite |really )?(?:get|catch|follow|understand)|"
+        r"(?:say|repeat|rephrase) (?:that|it)(?: again)?\b.*[?？]"
+    ),
+    "zh": "我不知道|不清楚|不确定|没听懂|没明白|不明白|再说一遍",
+}
 # Sympathy, praise and eagerness; no thanks, wishes or goodbyes, which come when people leave anyway.
 _WARM = {
     "en": (
@@ -41,9 +50,10 @@ class PartnerActs(NamedTuple):
 class ActReader:
     """Reads the acts of partner turns, by word list where the language has lists and by words in common in any.
 
-    `failure`: the turn tells of trouble. `uptake`: it says a content word of the user's turn. `template`: it says
-    again, letter for letter, what the partner has said before. `ignored`: the user asked for repair or objected, and
-    the turn takes up nothing of it, fails or repeats. `warmth`: sympathy, praise, eagerness.
+    `failure`: the turn tells of trouble, or that the partner does not know or did not follow. `uptake`: it says a
+    content word of the user's turn. `template`: it says again, letter for letter, what the partner has said before.
+    `ignored`: the user asked for repair or objected, and the turn takes up nothing of it, fails or repeats.
+    `warmth`: sympathy, praise, eagerness.
 
     >>> ActReader("en").read("I am sorry, I cannot do that.", [], "book the mill")
     PartnerActs(failure=1.0, ignored=0.0, uptake=0.0, template=0.0, warmth=0.0)
@@ -54,8 +64,10 @@ class ActReader:
             return re.compile(body) if body else None
 
         self.language = language
-        self._trouble = compiled(lexicons.partner_pattern(language, "trouble"))
-        edge = r"(?:^|\b)(?:{})(?:\b|$)" if language != "zh" else "{}"
+        edge = "{}" if language == "zh" else r"(?:^|\b)(?:{})(?:\b|$)"
+        trouble = lexicons.partner_pattern(language, "trouble")
+        lost = edge.format(_LOST[language]) if language in _LOST else None
+        self._trouble = compiled("|".join(p for p in (trouble, lost) if p))
         self._warm = compiled(edge.format(_WARM[language]) if language in _WARM else None)
         known = language in LISTS
         self._objects = [re.compile(listed(language, name)) for name in ("challenge", "open_request") if known]
@@ -79,7 +91,8 @@ class ActReader:
 def read_talks(talks: Iterable[Sequence[Said]], reader: ActReader) -> list[list[PartnerActs | None]]:
     """For each user turn of each conversation the acts of the partner turns since its last one; None without any.
 
-    Of several partner turns in a row each act counts where one of them does it.
+    A further entry stands at the end where the partner spoke last: the user left without another word. Of several
+    partner turns in a row each act counts where one of them does it.
     """
     found = []
     for talk in talks:
@@ -94,6 +107,8 @@ def read_talks(talks: Iterable[Sequence[Said]], reader: ActReader) -> list[list[
             else:
                 since.append(reader.read(text, earlier, asked))
                 earlier.append(text)
+        if since and rows:
+            rows.append(together(since))
         found.append(rows)
     return found
 

@@ -16,6 +16,7 @@ from understudy.users.entities import Gazetteer
 from understudy.users.fitted import FittedPartner, FittedUser
 from understudy.users.intents import label_turns
 from understudy.users.material import Floats, Ints, Material, Side, flatten
+from understudy.users.partner_model import PartnerModel
 from understudy.users.profile import Goal, Persona, Profile
 from understudy.users.retrieval import fit_cells
 from understudy.users.speaker import Guard, Speaker
@@ -129,7 +130,18 @@ class FittedPopulation:
 
     def save(self, folder: str | Path) -> None:
         """Write the population as JSON and Parquet. The folder holds the real turns: keep it as you keep them."""
-        save_material(self.material, Path(folder), copy_guard=self.copy_guard)
+        material = self.material._replace(partner_model=self.partner_model)
+        save_material(material, Path(folder), copy_guard=self.copy_guard)
+
+    @property
+    def partner_model(self) -> PartnerModel:
+        """How these users take a partner, for those that hold a view of it (`Profile.partner_belief`)."""
+        return self._speaker.partner_model
+
+    def with_partner_model(self, model: PartnerModel) -> FittedPopulation:
+        """The same users with another partner model, for example one fitted to good and bad arms."""
+        material = self.material._replace(partner_model=model)
+        return FittedPopulation(material, copy_guard=self.copy_guard, embedded=self._embedded)
 
     def _permuted(self, seed: int, block: int) -> Ints:
         return stream(seed, "population", block).permutation(self._able)

@@ -19,7 +19,7 @@ from understudy.models.parsing import UnparsableError, parse_object
 from understudy.seeds import derive_seed
 from understudy.users.briefing import Briefing, brief, impressed, prompt_version, render
 from understudy.users.intents import NONE
-from understudy.users.partner_acts import language_of, said_of
+from understudy.users.partner_acts import language_of
 from understudy.users.partner_model import View, usual_model
 from understudy.users.profile import Profile
 from understudy.users.simulator import UserTurn
@@ -118,7 +118,7 @@ class PromptedSession:
         state: dict[str, Any] = {"turn": said, "planned": planned}
         briefing, nudge = self._briefing, 0.0
         if self._view.held:
-            model = usual_model(language_of([said_of(history)]))
+            model = usual_model(language_of([[(True, turn.text) for turn in history]]))
             view = self._view.after(history, model)
             state["partner_model"] = view.rounded()
             briefing, nudge = impressed(briefing, view), model.leaving(view)
@@ -148,7 +148,7 @@ class PromptedSession:
 
     def _leaves(self, said: int, act: int, nudge: float = 0.0) -> bool:
         chance, patience = self._of.intents.hazard(said, act), max(self._profile.patience, 1e-3)
-        odds = chance / max(1 - chance, 1e-9) / patience * math.exp(nudge / patience)
+        odds = chance / max(1 - chance, 1e-9) / patience * math.exp(nudge)
         return said >= LONGEST or bool(uniform(self._seed, "leaves", said) < odds / (1 + odds))
 
     def _previous(self, history: Sequence[Turn]) -> str | None:

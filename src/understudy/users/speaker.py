@@ -17,10 +17,12 @@ from understudy.users.frustration import Frustration
 from understudy.users.intents import NONE, IntentModel, leaving_odds, quarters
 from understudy.users.labels import Labels, entities_as_said, labelled_kinds
 from understudy.users.material import Floats, Ints, Material
-from understudy.users.partner_model import PartnerModel, learn, turn_outcomes
+from understudy.users.partner_learning import learn, turn_outcomes
+from understudy.users.partner_model import PartnerModel
 from understudy.users.phrases import PhraseBook, Piece, written
 from understudy.users.retrieval import STYLE_NAMES, Neighbours, Styles, build_table, fit_styles, turn_style
 from understudy.users.splicing import Splicer
+from understudy.users.tilting import tilt
 from understudy.users.vectors import WordVectors
 
 Guard = Literal["free", "guarded", "strict"]
@@ -65,7 +67,6 @@ class Weights(NamedTuple):
     intent: float = 0.08
     again: float = 1.0  # of a let-down: like what was said before
     letdown: float = 0.4  # said after the like
-    belief: float = 0.15  # a standard deviation of wording that the speaker's view of its partner asks for
 
 
 class Line(NamedTuple):
@@ -93,6 +94,7 @@ class Speaker:
         self.seed = material.seed
         self._entities: dict[int, list[Entity]] = {}
         self.common = material.common
+        self._stored = material.partner_model if user_side else None
         self.vectors = WordVectors({w: k for k, w in enumerate(material.words)}, material.matrix)
         self.table = build_table(self.turns, self.side, self.other, embedded, user_side=user_side)
         self.texts = [self.turns.texts[k] for k in self.table.corpus_row.tolist()]
@@ -155,15 +157,18 @@ class Speaker:
 
     @cached_property
     def partner_model(self) -> PartnerModel:
+        """How this side takes the other one: as it is stored, else learned from the turns."""
+        if self._stored is not None:
+            return self._stored
         begins = np.searchsorted(self.turns.talk, np.arange(self.turns.n_talks + 1)).tolist()
         said = list(zip(self.turns.is_user.tolist(), self.turns.texts, strict=True))
         return learn([said[a:b] for a, b in itertools.pairwise(begins)])
 
     @cached_property
     def outcomes(self) -> npt.NDArray[np.float64]:
-        """Length, politeness and delegation of each row, standardised."""
-        raw = turn_outcomes(self.texts, self.partner_model.language)
-        return np.asarray((raw - raw.mean(axis=0)) / np.maximum(raw.std(axis=0), 1e-9))
+        """Length, politeness and delegation of each row, in the units of the partner model."""
+        model = self.partner_model
+        return np.asarray(turn_outcomes(self.texts, model.language) / np.array(model.units))
 
     def hear(self, text: str | None, acts: tuple[str, ...]) -> Heard:
         """The direction and the act of what was said; an unlabelled turn takes the act of its like."""
@@ -224,12 +229,12 @@ class Speaker:
             score = score + w.letdown * np.isin(rows, letdowns)
             if thread.row != NONE:
                 score = score + w.again * (t.own[rows] @ t.own[thread.row])
-        if wording is not None:
-            score = score + w.belief * (self.outcomes[rows] @ wording)
         if thread.used:
             own = t.talk[rows] == thread.talk
             said = (t.text_key[rows][:, None] == np.array(thread.used)).any(axis=1)
             score = score - np.where(said, np.where(own & (letdowns is None), 0.5, 3.0), 0.0)
+        if wording is not None:
+            score = score + _TEMPERATURE * tilt(score / _TEMPERATURE, self.outcomes[rows], wording)
         row = int(rows[(score / _TEMPERATURE + rng.gumbel(size=len(rows))).argmax()])
         return row, heard
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from understudy.errors import SimulatorError
 from understudy.users.material import Floats, Material, Side, Turns
+from understudy.users.partner_model import PartnerModel
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,6 +40,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     common: int
     shared_rate: float
     digest: str
+    partner_model: PartnerModel | None = None  # came later: a folder without it learns it from its turns
 
 
 def _tables(material: Material) -> dict[str, pl.DataFrame]:
@@ -117,6 +119,7 @@ def _write_material(material: Material, folder: Path, *, copy_guard: str) -> Non
         common=material.common,
         shared_rate=material.shared_rate,
         digest=state.hexdigest(),
+        partner_model=material.partner_model,
     )
     (folder / _HEADER).write_bytes(msgspec.json.format(msgspec.json.encode(header), indent=2) + b"\n")
 
@@ -191,4 +194,5 @@ def _material(header: Header, table: dict[str, pl.DataFrame]) -> Material:
         header.shared_rate,
         header.seed,
         header.corpus_digest,
+        header.partner_model,
     )
