@@ -17,6 +17,7 @@ from understudy.cli import (
     fit,
     fit_judge,
     generate,
+    lineage,
     mix,
     plan,
     privacy,
@@ -42,11 +43,12 @@ app = typer.Typer(
 IN_SHORT = {
     "generate": "Generate conversations by a plan: topics, personas, contexts.",
     "transfer": "Train on synthetic users, test on real ones.",
+    "lineage": "Who generated, rewrote, filtered and judged these?",
     "fit_judge": "Learn judges of consistency from real conversations.",
 }
 VERBS = (
     demo.demo, split.split, fit.fit, simulate.simulate, generate.generate, audit.audit, transfer.transfer, rank.rank,
-    mix.mix, privacy.privacy, serve.serve, retest.retest, fit_judge.fit_judge, plan.plan, doctor.doctor,
+    mix.mix, privacy.privacy, serve.serve, lineage.lineage, retest.retest, fit_judge.fit_judge, plan.plan, doctor.doctor,
 )  # fmt: skip
 for verb in VERBS:
     app.command(short_help=IN_SHORT.get(verb.__name__))(verb)

@@ -141,7 +141,9 @@ def refuse_same(real: str, synthetic: str) -> None:
 
 def refuse_swapped(real: Corpus, real_path: str, verb: str = "audit") -> None:
     """Conversations that a simulator wrote cannot stand for people."""
-    simulated = sum(talk.profile is not None or talk.provenance is not None for talk in real)
+    from understudy.conversations.lineage import simulated as made
+
+    simulated = sum(made(talk) for talk in real)
     if simulated * 2 > len(real):
         raise UsageError(
             f"--real {real_path}: {simulated:,} of {len(real):,} conversations say that a simulator wrote them",

@@ -13,6 +13,8 @@ import msgspec
 
 from understudy import __version__
 from understudy.conversations import Conversation, Ending
+from understudy.conversations.lineage import KEY as LINEAGE
+from understudy.conversations.lineage import Step, spoken_by
 from understudy.errors import UsageError
 from understudy.models.model import LanguageModel, ModelFault
 from understudy.models.reasoning import REASONING, Noted
@@ -39,6 +41,7 @@ class Speakers(Protocol):
 
     identity: str
     says: str
+    hands: tuple[dict[str, Any], ...]  # who writes, as steps of the lineage
 
     async def play(self, task: Task, name: str, log: UnitLog) -> Rollout: ...
 
@@ -62,6 +65,10 @@ class Embedded:
         self.identity = f"embedded:{people.identity}"
         self._casting = Casting(people, prepared.material, enforce=prepared.plan.realisation.enforce)
         self._simulator, self._partner = people.simulator(), people.partner()
+        self.hands: tuple[dict[str, Any], ...] = (
+            spoken_by(self._simulator, "user"),
+            spoken_by(self._partner, "assistant"),
+        )
         self._max_turns = prepared.plan.writing.max_turns
 
     async def play(self, task: Task, name: str, log: UnitLog) -> Rollout:
@@ -82,6 +89,9 @@ class Whole:
     def __init__(self, model: LanguageModel, prepared: Prepared) -> None:
         self.identity = f"whole:{model.identity}"
         self.says = f"{model.identity} wrote both sides, one call a conversation"
+        asked = {"temperature": prepared.plan.writing.temperature, "max_tokens": prepared.plan.writing.max_tokens}
+        step = Step("generate", self.identity, model=model.identity, prompt=prompts_digest(), sampler=asked)
+        self.hands: tuple[dict[str, Any], ...] = (msgspec.to_builtins(step),)
         self._model, self._prepared = model, prepared
 
     async def play(self, task: Task, name: str, log: UnitLog) -> Rollout:
@@ -113,6 +123,7 @@ class Turns:
     ) -> None:
         self.identity = f"turns:{simulator.identity}|{partner.identity}"
         self.says = f"the user is {simulator.identity}, the partner {partner.identity}"
+        self.hands: tuple[dict[str, Any], ...] = (spoken_by(simulator, "user"), spoken_by(partner, "assistant"))
         self._simulator, self._partner, self._profile_of = simulator, partner, profile_of
         self._max_turns = prepared.plan.writing.max_turns
         self.one_at_a_time = bool(getattr(partner, "one_at_a_time", False))
@@ -259,15 +270,17 @@ def origin_of(plan: Plan, speakers: str, *, seed: int, reference: Corpus | None,
 
 
 def provenance_of(speakers: Speakers, plan: Plan, *, seed: int) -> dict[str, Any]:
-    """Who generated a conversation, from which plan."""
+    """Who generated a conversation, from which plan; the plan's guards choose what stays, which is a hand too."""
     unpriced = msgspec.structs.replace(plan, price=PricePlan())  # What it costs may change while it goes on.
     digest = hashlib.blake2b(msgspec.json.encode(unpriced, order="sorted"), digest_size=8).hexdigest()
+    guards = msgspec.to_builtins(Step("filter", "understudy generate: guards of the plan", prompt=digest, seed=seed))
     return {
         "generator": f"understudy {__version__}",
         "speakers": speakers.says,
         "identity": speakers.identity,
         "plan": digest,
         "seed": seed,
+        LINEAGE: [*({**hand, "seed": seed} for hand in speakers.hands), guards],
     }
 
 

@@ -112,6 +112,7 @@ class Noted:
 
     def __init__(self, inner: Any) -> None:
         self.identity: str = inner.identity
+        self.hand = getattr(inner, "hand", None)
         self._inner = inner
 
     def start(self, *given: Any, **named: Any) -> Any:

@@ -8,11 +8,13 @@ from understudy.measures.measurement import Measurement
 from understudy.reports.panels import Chapter, family
 from understudy.reports.ranking_findings import CALIBRATION, POWERED, SPEARMAN, STABILITY, TAU
 from understudy.reports.ranking_panels import ranking_panels
+from understudy.reports.trait_findings import LINEAGE
+from understudy.reports.trait_panels import trait_panels
 from understudy.reports.transfer_findings import ABLATION, FALSE, GAP, MIXTURE, REACTION
 from understudy.reports.transfer_panels import transfer_panels
 from understudy.reports.verdicts import QUESTIONS
 
-PANELLED = (GAP, FALSE, ABLATION, REACTION, MIXTURE, TAU, SPEARMAN, CALIBRATION, POWERED, STABILITY)
+PANELLED = (GAP, FALSE, ABLATION, REACTION, MIXTURE, TAU, SPEARMAN, CALIBRATION, POWERED, STABILITY, LINEAGE)
 
 
 def panelled(m: Measurement) -> bool:
@@ -25,7 +27,7 @@ def chapters_of(heads: Sequence[Measurement], parts: Mapping[str, Sequence[Measu
     chapters = []
     for question, title in QUESTIONS.items():
         own = [m for m in heads if m.spec.question == question and panelled(m)]
-        panels = (*ranking_panels(own, parts), *transfer_panels(own, parts))
+        panels = (*ranking_panels(own, parts), *transfer_panels(own, parts), *trait_panels(own, parts))
         if panels:
             chapters.append(Chapter(title, panels))
     return chapters

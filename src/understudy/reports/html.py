@@ -91,6 +91,7 @@ AUDIT = Page("Audit of synthetic users", "Will what works on them", "work on peo
 PAGES = {  # where one question alone was asked
     "rank": Page("Ranking by simulated users", "Do simulated users order systems", "as people do?"),
     "train": Page("Training on synthetic users", "Will a model trained on them", "work on people?"),
+    "carry": Page("What synthetic users carry", "What else do they carry", "to models and people?"),
 }
 
 
@@ -204,6 +205,7 @@ def _sides(report: Report) -> list[Side]:
         source = str(about.get("source") or "")
         n = {side: whole} if (whole := _told_sizes(about)) else {} if first is None else first.n
         sizes = sizes_of(n, side, bool(about.get("users_known", True))) if n else []
+        noun = str(about.get("noun") or noun)
         sides.append(Side(side, noun, PurePath(source).name or source or "unnamed", sizes))
     return sides
 

@@ -26,6 +26,7 @@ from understudy.reports.findings import (
     worst_behaviours,
 )
 from understudy.reports.ranking_findings import ranked_right
+from understudy.reports.trait_findings import carried
 from understudy.reports.transfer_findings import trained_well
 from understudy.reports.wording import (
     asked_besides,
@@ -98,8 +99,8 @@ def _verdict(question: Any, own: Sequence[Measurement], few: TooFew | None) -> V
     if question == "rank":
         lead, few_systems, more = ranked_right(own)
         return Verdict(question, lead, "descriptive" if few_systems else "measured", more + _unscored(heads))
-    findings = tuple(plain_finding(m) for m in scored[1:]) + _unscored(heads)
-    return Verdict(question, plain_finding(scored[0]), "measured", findings)
+    told = [carried(m, parts_of(m, own)) for m in scored]
+    return Verdict(question, told[0], "measured", (*told[1:], *_unscored(heads)))
 
 
 def _looks_real(

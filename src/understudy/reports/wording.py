@@ -22,6 +22,7 @@ TITLES = {
     "separability.prediction": "Own history against others'",
     "separability.silhouette": "Standing apart",
     "transfer.mixture": "Mixture",
+    "traits.lineage": "Lineage",
     "ranking.tau": "Order of systems, Kendall's tau",
     "ranking.spearman": "Order of systems, Spearman's rho",
     "ranking.calibration": "Calibration of scores",

@@ -177,6 +177,7 @@ class Arm:
     def __init__(self, inner: Partner, name: str, strength: float = 1.0) -> None:
         self._inner, self._name, self._strength = inner, name, strength
         self.identity = f"{inner.identity}+{name}" + ("" if strength == 1 else f"@{strength:g}")
+        self.hand = getattr(inner, "hand", None)
 
     @property
     def one_at_a_time(self) -> bool:

@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 
 from understudy.conversations import Conversation, Turn
+from understudy.conversations.lineage import Speaker
 from understudy.models.model import LanguageModel, Message, Request, close_model
 from understudy.rollouts.partner import PartnerTurn
 from understudy.seeds import derive_seed
@@ -56,6 +57,8 @@ class ModelPartner:
         self._system = system
         self._temperature, self._max_tokens = temperature, max_tokens
         self.identity = f"assistant:{model.identity}:{prompt_version(system)}:{temperature},{max_tokens}"
+        sampler = {"temperature": temperature, "max_tokens": max_tokens}
+        self.hand = Speaker(model.identity, prompt_version(system), sampler)
 
     def start(self, *, topic: str | None, seed: int) -> ModelPartnerSession:
         """A session about `topic`."""

@@ -14,6 +14,8 @@ import msgspec
 
 from understudy import __version__
 from understudy.conversations import Conversation, Ending, Role
+from understudy.conversations.lineage import KEY as LINEAGE
+from understudy.conversations.lineage import spoken_by
 from understudy.errors import UsageError
 from understudy.rollouts.faults import Fault, from_exception
 from understudy.rollouts.loop import MAX_TURNS, Rollout, TurnLog, roll_out
@@ -188,12 +190,14 @@ async def close_sides(job: Job) -> None:
 
 def origin_of(job: Job) -> dict[str, Any]:
     """What all rollouts of a simulation have in their provenance."""
+    simulator = job.users.simulator()
     return {
         "generator": f"understudy {__version__}",
         "users": job.users.identity,
-        "simulator": job.users.simulator().identity,
+        "simulator": simulator.identity,
         "partner": job.partner.identity,
         "seed": job.seed,
+        LINEAGE: [spoken_by(simulator, "user", seed=job.seed), spoken_by(job.partner, "assistant", seed=job.seed)],
     }
 
 

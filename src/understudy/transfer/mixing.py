@@ -11,6 +11,7 @@ import numpy as np
 
 from understudy import __version__
 from understudy.conversations import Conversation, Corpus, CorpusCard
+from understudy.conversations.lineage import Step, with_step
 from understudy.errors import UsageError
 from understudy.measures.measurement import Measurement
 from understudy.measures.resampling import Floats, Ints
@@ -273,7 +274,8 @@ def _written(
         return msgspec.structs.replace(talk, provenance={**(talk.provenance or {}), "mixture": note})
 
     names = ", ".join(dict.fromkeys(m.source for m in members))
-    return Corpus([told(int(row)) for row in taken.rows], CorpusCard("synthetic", f"mixture of {names}"))
+    chosen = with_step([told(int(row)) for row in taken.rows], Step("filter", "understudy mix"))
+    return Corpus(chosen, CorpusCard("synthetic", f"mixture of {names}"))
 
 
 def _controls(pool: Candidates, members: Sequence[Member], weights: Floats, n: int, seed: int) -> dict[str, Corpus]:

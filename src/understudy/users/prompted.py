@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from understudy.conversations import Conversation, Ending, Turn
+from understudy.conversations.lineage import Speaker
 from understudy.errors import UnderstudyError
 from understudy.models.model import Completion, LanguageModel, Message, Request
 from understudy.models.parsing import UnparsableError, parse_object
@@ -94,6 +95,7 @@ class PromptedSimulator:
         shown = f":unknown={','.join(self.unknown)}" if self.unknown else ""
         asked = ",".join(f"{v}" for v in self.sampling)
         self.identity = f"prompted/1:{model.identity}:{prompt_version()}:{self.intents.identity}:{asked}{shown}"
+        self.hand = Speaker(model.identity, prompt_version(), self.sampling._asdict())
 
     def start(self, profile: Profile, *, seed: int) -> PromptedSession:
         return PromptedSession(self, profile, seed=seed)

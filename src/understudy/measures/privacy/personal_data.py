@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from understudy.conversations import Corpus, Turn
+from understudy.conversations.lineage import Step, with_step
 from understudy.measures.intervals import FEWEST_CLUSTERS, cluster_t_interval
 from understudy.measures.measurement import Measurement, MeasureSpec, counts, measure
 from understudy.measures.privacy.pii import KINDS, Finder, Hit, find_pii, redact
@@ -24,6 +25,7 @@ SPEC = MeasureSpec(
     source="pattern matching with check digits, ISO/IEC 7812-1, ISO 13616",
     minimum_units=1,
 )
+REDACTED = Step("rewrite", "understudy privacy: redaction by rule")
 
 
 def _values(texts: Iterable[str], finder: Finder) -> list[tuple[str, str]]:
@@ -120,4 +122,4 @@ def redact_corpus(corpus: Corpus, finder: Finder = find_pii) -> tuple[Corpus, di
         msgspec.structs.replace(talk, turns=tuple(without(turn) for turn in talk.turns), profile=None)
         for talk in corpus
     ]
-    return Corpus(talks, corpus.card), dict(found)
+    return Corpus(with_step(talks, REDACTED), corpus.card), dict(found)
