@@ -17,6 +17,7 @@ from understudy.rollouts.partners import function_partner
 from understudy.users.population import FittedPopulation, fit_population
 
 QUESTIONS = tuple(ASKED)
+SEED = 4
 
 
 @cache

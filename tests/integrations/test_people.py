@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.integrations.talking import as_our_loop_has_it, partner_says, population
+from tests.integrations.talking import SEED, as_our_loop_has_it, partner_says, population
 from understudy.conversations import Ending, Turn
 from understudy.integrations.openevals import openevals_user, openevals_user_async
 from understudy.integrations.people import People, Person, people_of, turns_from
@@ -14,8 +14,6 @@ from understudy.rollouts.partners import function_partner
 from understudy.rollouts.simulate import simulate
 from understudy.users import Goal, Profile, UserTurn
 from understudy.users.structured import StructuredPopulation
-
-SEED = 4
 
 
 def held(person: Person, *, limit: int = 40) -> list[Turn]:
