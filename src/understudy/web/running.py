@@ -15,7 +15,7 @@ from understudy.errors import UsageError
 from understudy.web.guard import App, check_bind
 
 HEADER_SECONDS = 10.0
-IDLE_SECONDS = 75
+IDLE_SECONDS = 30
 GRACE_SECONDS = 10
 _LONGEST_HEAD = 32 * 1024
 _BACKLOG = 2048

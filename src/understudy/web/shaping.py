@@ -10,7 +10,10 @@ import msgspec
 
 from understudy.web.wire import ResponseFormat
 
-_ENDS = re.compile(r"end|stop|done|finish|leav|quit|complete", re.IGNORECASE)
+_WORDS = re.compile(r"[A-Z]?[a-z]+")
+_ENDS = frozenset(
+    {"end", "ends", "ended", "ending", "stop", "stopped", "done", "finish", "finished", "leave", "leaving", "complete"}
+)
 _DEEPEST = 8
 _BARE: Mapping[str, Any] = {"integer": 0, "number": 0, "boolean": False, "array": [], "null": None}
 
@@ -37,7 +40,7 @@ def shaped(text: str, form: ResponseFormat, *, ended: bool) -> str:
         value = _empty(kind, 0)
         if untold and value == "":
             value, untold = text, False
-        elif value is False and _ENDS.search(name):
+        elif value is False and not _ENDS.isdisjoint(word.lower() for word in _WORDS.findall(name)):
             value = ended
         filled[name] = value
     return _json(filled)
