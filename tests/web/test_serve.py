@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 from tests.web.asking import ask, say
 from tests.web.conftest import SEED
+from understudy.conversations import Turn
 from understudy.rollouts.partners import function_partner
 from understudy.rollouts.simulate import simulate
+from understudy.users import UserTurn
+from understudy.users.opening import believing
 from understudy.users.population import FittedPopulation
+from understudy.web.casting import Cast
+from understudy.web.sessions import Sessions
 
 STOP = "###STOP###"
 
@@ -46,6 +54,24 @@ def test_served_users_say_what_simulated_ones_say(url: str, people: FittedPopula
         turns, reason = held_over_http(url, model=f"users/{k}")
         assert turns == [turn.text for turn in talk.turns if turn.role == "user"]
         assert reason == (talk.ending.reason if talk.ending.by == "user" else None)
+
+
+@pytest.mark.parametrize("belief", [None, "ai+new"])
+def test_a_session_that_was_kept_says_what_a_new_one_says(people: FittedPopulation, belief: str | None) -> None:
+    async def answers(kept: int) -> list[UserTurn]:
+        sessions = Sessions(people if belief is None else believing(people, belief), seed=SEED, most_kept=kept)
+        said = []
+        for k in range(20):
+            history: list[Turn] = []
+            for turn in range(6):
+                said.append(await sessions.reply(Cast(k, k), history))
+                history += [Turn("user", said[-1].text or "…"), Turn("assistant", partner_says(turn))]
+                if turn % 3 == 1:
+                    history.append(Turn("assistant", "I am sorry, that failed."))
+        assert len(sessions) <= kept
+        return said
+
+    assert asyncio.run(answers(1000)) == asyncio.run(answers(0))
 
 
 def test_the_same_request_gives_the_same_answer_in_any_order(url: str) -> None:

@@ -48,7 +48,8 @@ IN_SHORT = {
 }
 VERBS = (
     demo.demo, split.split, fit.fit, simulate.simulate, generate.generate, audit.audit, transfer.transfer, rank.rank,
-    mix.mix, privacy.privacy, serve.serve, lineage.lineage, retest.retest, fit_judge.fit_judge, plan.plan, doctor.doctor,
+    mix.mix, privacy.privacy, serve.serve, lineage.lineage, retest.retest, fit_judge.fit_judge, plan.plan,
+    doctor.doctor,
 )  # fmt: skip
 for verb in VERBS:
     app.command(short_help=IN_SHORT.get(verb.__name__))(verb)

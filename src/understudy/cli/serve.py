@@ -10,7 +10,7 @@ from understudy.cli import models as using
 from understudy.cli import options
 from understudy.cli.models import Limits, Models
 from understudy.cli.output import Output
-from understudy.cli.simulate import Model, Users
+from understudy.cli.simulate import Belief, Model, Users
 from understudy.errors import UsageError
 
 Host = Annotated[
@@ -49,6 +49,7 @@ def serve(
     stop_token: StopToken = "",
     max_concurrency: MaxConcurrency = 256,
     model: Model = None,
+    partner_belief: Belief = None,
     price_in: using.PriceIn = None,
     price_out: using.PriceOut = None,
     max_usd: using.MaxUsd = None,
@@ -69,6 +70,7 @@ def serve(
     understudy serve users/ --port 8034 --stop-token '###STOP###'
     UNDERSTUDY_TOKEN=... understudy serve users/ --host 0.0.0.0
     """
+    from understudy.users.opening import with_belief
     from understudy.web.guard import allowed_hosts, check_bind
     from understudy.web.running import serve as run_server
     from understudy.web.server import build_app
@@ -81,7 +83,7 @@ def serve(
     models.price(model, price_in, price_out)
     with output.progress() as on_progress:
         on_progress("open", 0, 0)
-        people = using.open_people(users, seed=seed, model=model, models=models)
+        people = using.open_people(with_belief(users, partner_belief), seed=seed, model=model, models=models)
     app = build_app(
         people,
         seed=seed,

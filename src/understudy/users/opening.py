@@ -18,6 +18,7 @@ from understudy.users.structured import StructuredPopulation
 _SCHEMES = ("structured", "prompted")
 _BELIEF = "?belief="
 _CORPUS_KEYS = ("turns", "messages", "conversations", "dialog", "log")
+_UNSIZED = 1000
 
 
 @runtime_checkable
@@ -101,12 +102,22 @@ def with_belief(users: str, belief: str | None) -> str:
     return users if belief is None else f"{split_belief(users)[0]}{_BELIEF}{belief}"
 
 
+def size_of(users: SimulatedUsers) -> int:
+    """How many draws stand for the whole population: one a session that it was made from, where it says so."""
+    return max(1, int(getattr(users, "n_sessions", _UNSIZED)))
+
+
 class BelievingUsers:
     """Users who take their partner for something and hold a view of it from then on."""
 
     def __init__(self, users: SimulatedUsers, belief: str) -> None:
         self._users, self._belief = users, belief
         self.identity = f"{users.identity}:belief={belief}"
+
+    @property
+    def n_sessions(self) -> int:
+        """How many draws stand for all of them."""
+        return size_of(self._users)
 
     def draw(self, k: int, *, seed: int) -> Profile:
         """The k-th profile, with the belief."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from understudy.seeds import derive_seed
-from understudy.users.opening import SimulatedUsers
 from understudy.web.refusals import RefusedError
 from understudy.web.wire import ChatRequest
 
 POPULATION = "users"
-_UNSIZED = 1000
 
 
 class Cast(NamedTuple):
@@ -78,8 +76,3 @@ def number_of(model: str) -> int | None:
         fix='give "users", or one of them: "users/0", "users/1", ...',
         param="model",
     )
-
-
-def size_of(people: SimulatedUsers) -> int:
-    """How many draws stand for the whole population."""
-    return max(1, int(getattr(people, "n_sessions", _UNSIZED)))

@@ -16,8 +16,8 @@ from understudy.errors import UnderstudyError
 from understudy.models.model import ModelFault
 from understudy.rollouts.faults import from_exception, text_fault
 from understudy.users import UserTurn
-from understudy.users.opening import SimulatedUsers
-from understudy.web.casting import cast, size_of
+from understudy.users.opening import SimulatedUsers, size_of
+from understudy.web.casting import cast
 from understudy.web.history import heard, text_of
 from understudy.web.reading import GoneError, Receive
 from understudy.web.refusals import RefusedError
