@@ -34,6 +34,7 @@ FIGURES = (
     "privacy",
     "relational",
     "consistency",
+    "serve",
 )
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "docs" / "evidence.md")
