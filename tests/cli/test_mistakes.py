@@ -54,6 +54,11 @@ MISTAKES = [
     Mistake("role misspelt", f"fit roles.jsonl {OUT} --user-role custmer", ("custmer", "--user-role 'customer'")),
     Mistake("role that nobody has", f"fit roles.jsonl {OUT} --user-role zzz", ("zzz", "customer")),
     Mistake("one role only", f"fit oneside.jsonl {OUT}", ("user", "--user-role")),
+    # export
+    Mistake("export to what is no format", "export real.jsonl --to arff --out x", ("'arff'", "sharegpt")),
+    Mistake("ShareGPT as a table", "export real.jsonl --to sharegpt --out x.csv", ("no JSON file", "x.json")),
+    Mistake("export over its source", "export real.jsonl --to sharegpt --out real.jsonl", ("to read", "another")),
+    Mistake("hf into a file", "export real.jsonl --to hf --out real.jsonl", ("is a file", "name a folder")),
     # fit
     Mistake("no corpus given", f"fit {OUT}", ("REAL", "understudy fit --help")),
     Mistake("no --out", "fit real.jsonl", ("--out", "understudy fit --help")),

@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 from tests.integrations.conftest import Peer
-from tests.integrations.talking import SEED, answer_to, as_our_loop_has_it, population
+from tests.integrations.talking import SEED, answer_to, as_our_loop_has_it, partner_says, population
+from understudy.conversations.reading import read_corpus
 from understudy.integrations.people import People, text_of
+from understudy.rollouts.partners import function_partner
+from understudy.rollouts.simulate import simulate
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
@@ -459,3 +462,39 @@ def test_tau2_served(peer: FindPeer, served: Served, agent_url: str) -> None:
     assert len(said) >= 2
     assert said[-1].endswith(STOP)
     found.told(way="served", user_turns=len(said), ending=STOP)
+
+
+# Formats ------------------------------------------------------------------------------------------------------------
+
+
+def test_convokit_loads_an_export(peer: FindPeer) -> None:
+    from understudy.integrations.convokit import write_convokit
+
+    (convokit,) = peer("convokit", "convokit").modules
+    talks = simulate(population(), function_partner(partner_says), n=6, seed=SEED).conversations
+    write_convokit("corpus", talks)
+    corpus = convokit.Corpus(filename="corpus")
+    assert len(corpus.get_conversation_ids()) == 6
+    for talk in talks:
+        theirs = corpus.get_conversation(talk.id)
+        said = sorted(theirs.iter_utterances(), key=lambda utterance: (len(utterance.id), utterance.id))
+        assert [utterance.text for utterance in said] == [turn.text for turn in talk.turns]
+        assert [utterance.meta.get("intent") for utterance in said] == [turn.intent for turn in talk.turns]
+        assert said[0].speaker.id == talk.user_id if talk.turns[0].role == "user" else "assistant"
+        assert theirs.meta["ending"]["reason"] == talk.ending.reason
+        assert theirs.check_integrity(verbose=False)
+    corpus.dump("again", base_path=".")
+    assert sorted(read_corpus("again").corpus, key=lambda talk: talk.id) == sorted(talks, key=lambda talk: talk.id)
+
+
+def test_datasets_loads_an_export(peer: FindPeer) -> None:
+    from understudy.integrations.huggingface import to_dataset, write_dataset
+
+    (datasets,) = peer("datasets", "datasets").modules
+    talks = simulate(population(), function_partner(partner_says), n=6, seed=SEED).conversations
+    write_dataset("trips", talks)
+    loaded = datasets.load_dataset("./trips", split="train")
+    assert [row["id"] for row in loaded] == [talk.id for talk in talks] == [row["id"] for row in to_dataset(talks)]
+    for row, talk in zip(loaded, talks, strict=True):
+        assert [message["content"] for message in row["messages"]] == [turn.text for turn in talk.turns]
+    assert list(read_corpus("hf:./trips").corpus) == list(talks)

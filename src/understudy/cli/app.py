@@ -14,6 +14,7 @@ from understudy.cli import (
     audit,
     demo,
     doctor,
+    export,
     fit,
     fit_judge,
     generate,
@@ -48,8 +49,8 @@ IN_SHORT = {
 }
 VERBS = (
     demo.demo, split.split, fit.fit, simulate.simulate, generate.generate, audit.audit, transfer.transfer, rank.rank,
-    mix.mix, privacy.privacy, serve.serve, lineage.lineage, retest.retest, fit_judge.fit_judge, plan.plan,
-    doctor.doctor,
+    mix.mix, export.export, privacy.privacy, serve.serve, lineage.lineage, retest.retest, fit_judge.fit_judge,
+    plan.plan, doctor.doctor,
 )  # fmt: skip
 for verb in VERBS:
     app.command(short_help=IN_SHORT.get(verb.__name__))(verb)

@@ -80,19 +80,26 @@ def write_corpus(path: str | os.PathLike[str], conversations: Iterable[Conversat
             why=f"the suffix decides; known are {', '.join(SUFFIXES)} (text also with .gz or .zst)",
             fix=f"write to {target.name}.jsonl",
         )
-    try:
-        with _atomically(target) as file, _compressed(file, target) as packed:
-            return writers[suffix](packed, conversations)
-    except RecursionError as error:
-        raise CorpusError(
-            f"{target} cannot be written: a conversation's meta is nested too deeply",
-            why="JSON of that depth cannot be read back",
-            fix="flatten the meta of the conversations",
-        ) from error
+    with atomically(target) as file, _compressed(file, target) as packed:
+        return writers[suffix](packed, conversations)
+
+
+def write_rows(path: str | os.PathLike[str], rows: Iterable[Any]) -> int:
+    """Write rows of plain data as JSON and say how many: an array in `.json`, else a row a line, with `.gz` or `.zst`
+    compressed. Whole or not at all, like `write_corpus`."""
+    target = Path(path)
+    with atomically(target) as file, _compressed(file, target) as packed:
+        if suffix_of(target) == ".json":
+            return _write_array(packed, rows)
+        count = 0
+        for row in rows:
+            packed.write(encoded(row) + b"\n")
+            count += 1
+        return count
 
 
 @contextlib.contextmanager
-def _atomically(target: Path) -> Iterator[IO[bytes]]:
+def atomically(target: Path) -> Iterator[IO[bytes]]:
     """A file that takes `target`'s name when the block ends well, and vanishes when it does not."""
     draft = target.with_name(f".{target.name[:80]}.{secrets.token_hex(6)}.part")
     try:
@@ -109,6 +116,12 @@ def _atomically(target: Path) -> Iterator[IO[bytes]]:
         draft.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise _refused(target, error) from error
+        if isinstance(error, RecursionError):
+            raise CorpusError(
+                f"{target} cannot be written: a conversation's meta is nested too deeply",
+                why="JSON of that depth cannot be read back",
+                fix="flatten the meta of the conversations",
+            ) from error
         raise
 
 
@@ -195,10 +208,14 @@ def conversation_to_messages(conversation: Conversation) -> dict[str, Any]:
 
 
 def _write_messages(file: IO[bytes], talks: Iterable[Conversation]) -> int:
+    return _write_array(file, map(conversation_to_messages, talks))
+
+
+def _write_array(file: IO[bytes], rows: Iterable[Any]) -> int:
     file.write(b"[")
     count = 0
-    for count, talk in enumerate(talks, start=1):
-        file.write((b"\n" if count == 1 else b",\n") + encoded(conversation_to_messages(talk)))
+    for count, row in enumerate(rows, start=1):
+        file.write((b"\n" if count == 1 else b",\n") + encoded(row))
     file.write(b"\n]\n")
     return count
 
@@ -243,6 +260,13 @@ def _clean(text: str) -> str:
 
 
 def _write_parquet(file: IO[bytes], talks: Iterable[Conversation]) -> int:
+    frame = conversation_frame(talks)
+    frame.write_parquet(file)
+    return len(frame)
+
+
+def conversation_frame(talks: Iterable[Conversation]) -> pl.DataFrame:
+    """A row a conversation, as Parquet holds them: `messages` is a list of structs, what has no fixed form is JSON."""
     import polars as pl
 
     kept = list(talks)
@@ -259,7 +283,7 @@ def _write_parquet(file: IO[bytes], talks: Iterable[Conversation]) -> int:
         name: pl.Series([_cell(getattr(talk, name)) for talk in kept], dtype=pl.String)
         for name in ("profile", "ending", "provenance", "meta")
     }
-    frame: pl.DataFrame = pl.DataFrame(
+    return pl.DataFrame(
         {
             "id": pl.Series([_clean(talk.id) for talk in kept], dtype=pl.String),
             "messages": pl.Series([[_message(turn) for turn in talk.turns] for talk in kept], dtype=pl.List(said)),
@@ -268,8 +292,6 @@ def _write_parquet(file: IO[bytes], talks: Iterable[Conversation]) -> int:
             **texts,
         }
     )
-    frame.write_parquet(file)
-    return len(kept)
 
 
 def _cell(value: Any) -> str | None:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from understudy.conversations.formats.drafts import Draft, Line, draft_from, identifier, plain_text
+from understudy.conversations.formats.drafts import Draft, Line, draft_from, identifier, labels, plain_text
 from understudy.conversations.problems import Broken, Notes, kind
+from understudy.conversations.records import SCHEMA
 from understudy.conversations.streams import read_lines, read_whole
 from understudy.conversations.strict_json import decode_json
 from understudy.errors import CorpusError
@@ -80,7 +81,10 @@ def read_utterances(folder: Path, *, max_bytes: int, notes: Notes) -> Iterator[t
 
 def parse(key: str, rows: list[Mapping[str, Any]], tables: Tables) -> Draft:
     """One conversation. Time stamps give the order where all are numbers; a person's role, where one is stated for
-    the utterance or the speaker, is the speaker's name, and the person's id becomes the user id."""
+    the utterance or the speaker, is the speaker's name, and the person's id becomes the user id. What was written
+    from this project's own conversations says so (`schema`), and is read back as it was."""
+    talk = _meta(tables.conversations.get(key))
+    ours = talk.get("schema") == SCHEMA
     stamps = [_stamp(row.get("timestamp")) for row in rows]
     if None not in stamps:
         rows = [rows[i] for i in sorted(range(len(rows)), key=lambda i: (stamps[i] or 0.0, i))]
@@ -93,11 +97,15 @@ def parse(key: str, rows: list[Mapping[str, Any]], tables: Tables) -> Draft:
         stated = next((m["role"] for m in (said or {}, about) if isinstance(m.get("role"), str) and m["role"]), None)
         name = stated or person
         people.setdefault(name, person)
-        acts = (said or {}).get("act")
+        acts: object = (said or {}).get("act")
         text = row["text"] if isinstance(row["text"], str) else plain_text(row["text"], row, 1)
-        lines.append(Line(name, text, None, (acts,) if isinstance(acts, str) else (), said or None))
-    draft = draft_from({**_meta(tables.conversations.get(key)), "id": key}, lines, "user_id")
-    return draft._replace(user_ids=people, system_speaks=True)
+        if ours:
+            acts, intent, inner = ((said or {}).get(field) for field in ("acts", "intent", "meta"))
+            lines.append(Line(name, text, intent, labels(acts) or (), inner or None))
+        else:
+            lines.append(Line(name, text, None, (acts,) if isinstance(acts, str) else (), said or None))
+    draft = draft_from({**talk, "id": key}, lines, "schema" if ours else "user_id")
+    return draft._replace(user_ids=None if ours else people, system_speaks=True)
 
 
 def _meta(entry: object) -> Mapping[str, Any]:
