@@ -40,16 +40,14 @@ QUIET = {
 class Peer:
     """A package that is installed, and what a test found out about it: `told` goes into the table of results."""
 
-    def __init__(self, package: str, modules: list[ModuleType], record: Callable[[str, object], None]) -> None:
+    def __init__(self, package: str, modules: list[ModuleType], properties: list[tuple[str, object]]) -> None:
         self.modules = modules
-        self._record = record
-        record("peer", package)
-        record("version", importlib.metadata.version(package))
+        self._properties = properties
+        properties += [("peer", package), ("version", importlib.metadata.version(package))]
 
     def told(self, *, way: str, user_turns: int, ending: str) -> None:
         """Note what came of a conversation."""
-        for name, value in (("way", way), ("user_turns", user_turns), ("ending", ending)):
-            self._record(name, value)
+        self._properties += [("way", way), ("user_turns", user_turns), ("ending", ending)]
 
 
 @pytest.fixture
@@ -83,7 +81,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def peer(offline: list[str], record_property: Callable[[str, object], None]) -> Callable[..., Peer]:
+def peer(offline: list[str], request: pytest.FixtureRequest) -> Callable[..., Peer]:
     """`peer(package, module, ...)`: the modules of an installed peer; the test is skipped where it is not installed."""
 
     def find(package: str, *modules: str) -> Peer:
@@ -93,7 +91,7 @@ def peer(offline: list[str], record_property: Callable[[str, object], None]) -> 
             pytest.skip(
                 f"{package} is not installed; `make test-peers` installs every peer, in environments of its own"
             )
-        return Peer(package, [importlib.import_module(module) for module in modules], record_property)
+        return Peer(package, [importlib.import_module(module) for module in modules], request.node.user_properties)
 
     return find
 

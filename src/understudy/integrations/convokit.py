@@ -36,12 +36,15 @@ def write_convokit(folder: str | os.PathLike[str], conversations: Iterable[Conve
             why="ConvoKit finds a conversation by its id",
             fix="give them ids of their own",
         )
-    about = {talk.id: {"meta": _about(talk), "vectors": []} for talk in kept}
-    speakers = {_speaker(talk, turn): {"meta": {}, "vectors": []} for talk in kept for turn in talk.turns}
+    said_of = {talk.id: _about(talk) for talk in kept}
+    about = {name: {"meta": meta, "vectors": []} for name, meta in said_of.items()}
+    speakers: dict[str, Any] = {
+        _speaker(talk, turn): {"meta": {}, "vectors": []} for talk in kept for turn in talk.turns
+    }
     index = {
         "utterances-index": _kinds(_said(turn) for talk in kept for turn in talk.turns),
         "speakers-index": {},
-        "conversations-index": _kinds(entry["meta"] for entry in about.values()),
+        "conversations-index": _kinds(said_of.values()),
         "overall-index": {},
         "version": 1,
         "vectors": [],
@@ -49,7 +52,7 @@ def write_convokit(folder: str | os.PathLike[str], conversations: Iterable[Conve
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name[:80]}.", dir=target.parent) as draft:
-        files = {"speakers": speakers, "conversations": about, "corpus": {}, "index": index}
+        files: dict[str, Any] = {"speakers": speakers, "conversations": about, "corpus": {}, "index": index}
         for name, table in files.items():
             write_rows(Path(draft, f"{name}.jsonl"), [table])
         write_rows(Path(draft, "utterances.jsonl"), _utterances(kept, set(names)))
