@@ -32,7 +32,7 @@ class SimulatedUsers(Protocol):
 
 
 def open_users(users: str | os.PathLike[str]) -> SimulatedUsers:
-    """The simulated users that `users` names: a folder written by `fit`, or `structured:GOALS`.
+    """The simulated users that `users` names: a folder written by `fit` or `train`, or `structured:GOALS`.
 
     `FOLDER?belief=ai` gives them a view of their partner, which starts as that of one who takes it for an AI
     (`believing`).
@@ -62,9 +62,10 @@ def _open(text: str) -> SimulatedUsers:
         )
     path = Path(text)
     if path.is_dir():
+        from understudy.users.neural.population import is_neural, load_neural
         from understudy.users.population import load_population
 
-        return load_population(path)
+        return load_neural(path) if is_neural(path) else load_population(path)
     why = "users are a folder made by `understudy fit`, structured:GOALS, or prompted:PLAN.toml"
     if path.is_file():
         why = f"{text} is a file; {why}"

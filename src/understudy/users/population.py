@@ -148,7 +148,10 @@ class FittedPopulation:
 
     def draw(self, k: int, *, seed: int) -> Profile:
         block, at = divmod(k, self.n_sessions)
-        talk = int(self._order(seed, block)[at])
+        return self.profile(int(self._order(seed, block)[at]), block)
+
+    def profile(self, talk: int, block: int = 0) -> Profile:
+        """The profile of one real session of the material; `block` tells the people of one round from the next's."""
         turns, speaker = self.material.turns, self._speaker
         user = int(turns.user_of_talk[talk])
         user_id = f"sim-{block * (int(turns.user_of_talk.max()) + 1) + user:06d}"
