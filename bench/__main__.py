@@ -33,6 +33,7 @@ FIGURES = (
     "ranking",
     "privacy",
     "relational",
+    "partner_model",
     "consistency",
     "serve",
 )

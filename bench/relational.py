@@ -23,6 +23,7 @@ from understudy.measures.relational.alignment import alignment
 from understudy.measures.relational.contingency import contingency
 from understudy.measures.relational.coordination import coordination
 from understudy.measures.relational.eventfulness import MARKS, Ledger, eventfulness, ledger
+from understudy.measures.relational.expected_context import expected_context
 from understudy.measures.relational.gaps import named_gap
 from understudy.measures.relational.marks import marked_turns
 from understudy.measures.relational.next_utterance import next_utterance
@@ -70,6 +71,9 @@ LINES = (
     Line(coordination, "unstratified", 0.0),
     Line(act_contingency, "", 0.0),
     Line(act_contingency, "partner", 0.0),
+    Line(expected_context, "", 0.0),
+    Line(expected_context, "backward", 0.0),
+    Line(expected_context, "partner", 0.0),
     Line(eventfulness, "", 0.0),
     Line(eventfulness, "partner_update", 0.0),
 )
@@ -161,6 +165,8 @@ def mixture_table(found: list[Course]) -> str:
         cells = [f"{x:.3f}" for x in c.mean]
         fit = "strictly" if c.strictly else "within noise" if c.falls else "no"
         verdict = ("ok" if c.falls and c.arrives else "missed") if c.shown else "not shown by people here"
+        if c.line.part == "unstratified":
+            verdict = "a contrast: lengths stay as they were, and it is made to see them"
         end = f"{c.mean[-1]:+.3f} ± {c.error(c.by_seed)[-1]:.3f}"
         rows.append([c.corpus, c.line.name, *cells, end, f"{c.others['any length'].mean():+.3f}", fit, verdict])
     header = ["corpus", "level beyond chance", *[f"q = {q:g}" for q in SHARES], "at q = 1",

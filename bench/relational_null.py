@@ -17,6 +17,7 @@ from understudy.measures.relational.alignment import alignment
 from understudy.measures.relational.contingency import contingency
 from understudy.measures.relational.coordination import coordination
 from understudy.measures.relational.eventfulness import eventfulness
+from understudy.measures.relational.expected_context import expected_context
 from understudy.measures.relational.format import format_gap
 from understudy.measures.relational.grounding import grounding
 from understudy.measures.relational.next_utterance import next_utterance
@@ -27,7 +28,7 @@ from understudy.seeds import stream
 
 MEASURES: tuple[Measure, ...] = (
     contingency, next_utterance, uptake, redirection, coordination, alignment, act_contingency, grounding, repair,
-    eventfulness, format_gap,
+    eventfulness, format_gap, expected_context,
 )  # fmt: skip
 # The corpora, and how many of their conversations each pair takes (whole users, drawn anew for each pair).
 CORPORA = {

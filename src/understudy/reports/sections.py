@@ -122,7 +122,8 @@ BESIDES: dict[str, tuple[str, ...]] = {
     "relational": (
         "contingency:contingency", "next_utterance:next_utterance", "uptake:uptake", "coordination:coordination",
         "alignment:alignment", "act_contingency:act_contingency", "grounding:grounding", "repair:repair",
-        "redirection:redirection", "eventfulness:eventfulness",
+        "redirection:redirection", "expected_context:expected_context", "eventfulness:eventfulness",
+        "format:format_gap", "latency:latency",
     ),
     "separability": ("twins:twins", "cross_prediction:prediction", "silhouette:silhouette"),
 }  # fmt: skip

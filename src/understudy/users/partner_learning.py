@@ -58,7 +58,11 @@ def fit_partner_model(*corpora: Corpus) -> PartnerModel:
 def learn(talks: Sequence[Sequence[Said]]) -> PartnerModel:
     """`fit_partner_model` on plain turns."""
     language = language_of(talks)
-    seen = Decisions.of(talks, language)
+    return learn_from(Decisions.of(talks, language), language)
+
+
+def learn_from(seen: Decisions, language: str) -> PartnerModel:
+    """`fit_partner_model` on what was read."""
     if not len(seen.talk):
         return usual_model(language)
     known = ~np.isnan(seen.acts)

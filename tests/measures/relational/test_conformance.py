@@ -7,8 +7,10 @@ from understudy.measures.relational.alignment import alignment
 from understudy.measures.relational.contingency import contingency
 from understudy.measures.relational.coordination import coordination
 from understudy.measures.relational.eventfulness import eventfulness
+from understudy.measures.relational.expected_context import expected_context
 from understudy.measures.relational.format import format_gap
 from understudy.measures.relational.grounding import grounding
+from understudy.measures.relational.latency import latency
 from understudy.measures.relational.next_utterance import next_utterance
 from understudy.measures.relational.redirection import redirection
 from understudy.measures.relational.repair import repair
@@ -16,8 +18,8 @@ from understudy.measures.relational.uptake import uptake
 from understudy.testing.measures import check_measure
 
 MEASURES = (
-    act_contingency, alignment, contingency, coordination, eventfulness, format_gap, grounding, next_utterance,
-    redirection, repair, uptake,
+    act_contingency, alignment, contingency, coordination, eventfulness, expected_context, format_gap, grounding,
+    latency, next_utterance, redirection, repair, uptake,
 )  # fmt: skip
 
 

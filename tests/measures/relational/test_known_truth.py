@@ -10,6 +10,7 @@ from understudy.measures.relational.act_contingency import act_contingency
 from understudy.measures.relational.alignment import alignment
 from understudy.measures.relational.contingency import contingency
 from understudy.measures.relational.coordination import coordination
+from understudy.measures.relational.expected_context import expected_context
 from understudy.measures.relational.gaps import named_gap
 from understudy.measures.relational.next_utterance import next_utterance
 from understudy.measures.relational.redirection import redirection
@@ -28,6 +29,8 @@ LEVELS = (
     (redirection, "partner", 0.0, 0.25),
     (alignment, "", 0.0, 0.02),
     (act_contingency, "", 0.0, 0.08),
+    (expected_context, "backward", 0.0, 0.06),
+    (expected_context, "partner", 0.0, 0.06),
 )
 
 

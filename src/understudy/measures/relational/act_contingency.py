@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from understudy.conversations import Corpus
+from understudy.conversations.text import TOKEN_PATTERN
 from understudy.measures.behaviours import PARTNER_ACTS, partner_turn_acts, user_turn_behaviours, user_turns, writing
 from understudy.measures.distributions import Labels
 from understudy.measures.measurement import Measurement, MeasureSpec, measure, unscored
@@ -17,6 +18,8 @@ from understudy.measures.speech_acts import user_acts
 from understudy.seeds import stream
 
 PLACES = (1, 3)
+LENGTHS = (1, 2, 3, 5, 7, 10, 15, 22)  # words of a reply, the last of each band
+FEWEST = 4
 SHUFFLES = 3
 SPEC = MeasureSpec(
     name="relational.act_contingency",
@@ -70,10 +73,13 @@ def information_gain(cells: Floats, places: int, before: int) -> tuple[Floats, F
 
 
 class Acts(NamedTuple):
-    """User turns that reply to a partner turn, both sides, real first; `act` and `before` number their names."""
+    """User turns that reply to a partner turn, both sides, real first; `act` and `before` number their names; `length`
+    is the band of their words.
+    """
 
     conversation: Labels
     place: Labels
+    length: Labels
     before: Labels
     act: Labels
     names: tuple[str, ...]
@@ -100,6 +106,7 @@ def act_pairs(real: Corpus, synthetic: Corpus) -> Acts:
                 place=pl.int_range(pl.len()).over("conversation"),
                 partner=(pl.col("partner_row").cast(pl.Int64) + first_row).fill_null(-1),
                 read=partner_turn_acts(corpus)["act"].cast(pl.Int64),
+                words=pl.col("low").str.count_matches(TOKEN_PATTERN).cast(pl.Int64),
             )
         )
         partner_rows.append(np.flatnonzero(~corpus.turns["is_user"].to_numpy()) + first_row)
@@ -112,9 +119,10 @@ def act_pairs(real: Corpus, synthetic: Corpus) -> Acts:
         at = np.searchsorted(np.concatenate(partner_rows), frame["partner"].to_numpy()[replied])
         before, before_names = theirs.label[at], theirs.names
     place = np.searchsorted(PLACES, frame["place"].to_numpy()[replied])
+    length = np.searchsorted(LENGTHS, frame["words"].to_numpy()[replied])
     talk = frame["conversation"].to_numpy()[replied]
     origin = acts.origin if not use_own or theirs.origin == acts.origin else f"{acts.origin}; {theirs.origin}"
-    return Acts(talk, place, before, acts.label[replied], acts.names, before_names, origin)
+    return Acts(talk, place, length, before, acts.label[replied], acts.names, before_names, origin)
 
 
 def _asked_and_answered(real: Corpus, synthetic: Corpus) -> tuple[Labels, Floats, Floats] | str:
@@ -139,8 +147,9 @@ def act_contingency(
 
     `I(act; act before | place)` in bits over user replies, with places the first, the second to third and the later
     replies (greetings open and thanks close without anybody following anybody), less the same for acts exchanged
-    between conversations (`information_gain`); 0 where acts do not follow from each other. Value: synthetic minus real.
-    Parts: `uncertainty`, H(act | act before, place) / H(act | place), 1 where nothing follows;
+    between conversations, among replies as long (`information_gain`): what length alone says of an act, questions
+    being answered in few words, is in both and cancels. 0 where acts do not follow from each other. Value: synthetic
+    minus real. Parts: `uncertainty`, H(act | act before, place) / H(act | place), 1 where nothing follows;
     `completion`, the share of the partner's questions whose reply has an answer's form or shares a content word with
     it (word lists); `partner`, the information that users' acts give about the partner's next act.
 
@@ -152,7 +161,7 @@ def act_contingency(
     (1.9, True, 0.01, 'own labels')
 
     Source: adjacency pairs, doi:10.2307/412243. Difference: information within places, beyond chance, instead of a
-    raw transition entropy, so that act frequencies, openings and the size of the sample cancel.
+    raw transition entropy, so that act frequencies, openings, lengths and the size of the sample cancel.
     """
     pairs = act_pairs(real, synthetic)
     sheet = Sheet(SPEC, real, synthetic)
@@ -195,9 +204,12 @@ def _add_information(sheet: Sheet, pairs: Acts, name: str, says: str) -> None:
 
 
 def _exchanged(pairs: Acts, sheet: Sheet, rng: np.random.Generator) -> Labels:
-    """Acts before, permuted within side and place."""
+    """Acts before, permuted within side, place and length of the reply; of a rare length, among all rare ones."""
     out = pairs.before.copy()
-    group = pairs.place * 2 + (pairs.conversation >= sheet.pooled.n_real)
+    side = pairs.place * 2 + (pairs.conversation >= sheet.pooled.n_real)
+    group = side * (len(LENGTHS) + 2) + 1 + pairs.length
+    rare = np.bincount(group)[group] < FEWEST
+    group[rare] = side[rare] * (len(LENGTHS) + 2)
     for code in np.unique(group):
         members = np.flatnonzero(group == code)
         out[members] = pairs.before[rng.permutation(members)]

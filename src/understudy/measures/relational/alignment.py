@@ -122,7 +122,7 @@ def _crossed(
 
 def _side(corpus: Corpus, unit: Labels) -> _Table:
     talks = _read(corpus)
-    partner = crossed_with(corpus, unit)
+    partner = crossed_with(corpus, unit)[:, 0]
     own = [shared_expressions(talk) for talk in talks]
     chance = np.full((len(talks), 2), np.nan)
     for i, talk in enumerate(talks):

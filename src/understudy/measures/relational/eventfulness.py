@@ -14,6 +14,7 @@ from understudy.measures.relational.threads import crossed_with, kept_for
 from understudy.measures.resampling import Floats, pool
 from understudy.measures.turn_words import turn_words
 
+CROSSED = 4  # other conversations that chance is averaged over
 REACH = 3  # own turns within which a mark must show its effect, the marked one included
 ROLES = ("user", "partner")
 MARKS = ("apology", "agreement", "clarification")
@@ -156,9 +157,10 @@ def _ledger(real: Corpus, synthetic: Corpus) -> Ledger:
     first = 0
     for corpus, units in ((real, pooled.unit[: len(real)]), (synthetic, pooled.unit[len(real) :])):
         talks = _said(corpus, columns, first)
-        for talk, other in zip(talks, crossed_with(corpus, units).tolist(), strict=True):
-            row = np.array(effects(talk, talks[other] if other >= 0 else []), dtype=np.float64)
-            if other < 0:
+        for talk, several in zip(talks, crossed_with(corpus, units, CROSSED).tolist(), strict=True):
+            others = [talks[other] for other in several if other >= 0]
+            row: Floats = np.array([effects(talk, other) for other in others or [[]]], dtype=np.float64).mean(axis=0)
+            if not others:
                 row[[name.endswith("by_chance") for name in Effects._fields]] = np.nan
             found.append(row)
         first += corpus.turns.height
@@ -188,13 +190,14 @@ def eventfulness(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, p
     """Does what is said have effects, as much as among people?
 
     Level: the share of the content words first said by the user that the partner says in a later turn, less the
-    same with the later turns of another conversation of its side (same topic, like length) in the place of the true
-    ones; 0 where turns only look like an exchange. Value: synthetic minus real. Parts, each for `user` and `partner`
-    and beyond chance: `partner_update`, the share of the partner's new words that the user says later; `honoured_*`,
-    the share of commitments ("I will ..") whose speaker names them again, kept or openly taken back; `effect_*`, the
-    share of apologies, agreements and clarification questions after which their speaker uses what the other said
-    (`effects`). Beside them, without chance taken off: `silent_*`, commitments never named again, and the plain rates
-    `commitments_*` and `marks_*` per 100 turns, which a set of mere marks can have right while all else is 0.
+    same with the later turns of other conversations of its side (four, same topic, like length) in the place of the
+    true ones; 0 where turns only look like an exchange. Value: synthetic minus real. Parts, each for `user` and
+    `partner` and beyond chance: `partner_update`, the share of the partner's new words that the user says later;
+    `honoured_*`, the share of commitments ("I will ..") whose speaker names them again, kept or openly taken back;
+    `effect_*`, the share of apologies, agreements and clarification questions after which their speaker uses what the
+    other said (`effects`). Beside them, without chance taken off: `silent_*`, commitments never named again, and the
+    plain rates `commitments_*` and `marks_*` per 100 turns, which a set of mere marks can have right while all else is
+    0.
     `evidence["pseudo_event"]` is `1 - min / max` of the two directions of update, by side.
 
     All of it is counted from words in common and word lists: it measures dependence, not what anybody meant.

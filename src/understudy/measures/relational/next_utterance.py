@@ -11,6 +11,7 @@ from understudy.measures.relational.gaps import Sheet
 from understudy.measures.relational.scorer import SHARES, fits
 from understudy.measures.resampling import Floats
 
+TAKEN = (1e-6, 0.15, 0.3, 0.5, 0.75)  # bands of the share of the last turn's content words that the reply has
 SPEC = MeasureSpec(
     name="relational.next_utterance",
     question="real",
@@ -46,8 +47,9 @@ def next_utterance(
     trained on other people) puts below its true history; .5 where replies have nothing to do with histories. Value:
     synthetic minus real AUC of user replies. `evidence["human_ratio"]` is `(AUC_synthetic - .5) / (AUC_real - .5)`.
     Parts: `first`, the share of replies whose true history beats all shuffles; `hard`, against those shuffles only
-    whose last turn has as much of the reply's content words as the true one (bands of the idf-weighted share), which
-    repeating words cannot raise; `partner`, the partner's replies. Range of each AUC [0, 1].
+    whose last turn has as much of the reply's content words as the true one, and of whose words the reply has as many
+    (bands of both shares), which repeating words cannot raise; `partner`, the partner's replies. Range of each AUC
+    [0, 1].
 
     >>> from understudy.testing.relations import exchanges
     >>> real, torn = exchanges(60, seed=0), exchanges(60, seed=1, related=0.0)
@@ -70,6 +72,8 @@ def next_utterance(
     chance = float(1 / (1 + known.sum(axis=1)[known.any(axis=1)].mean())) if known.any() else None
     level = np.searchsorted(SHARES, found.share, side="right")
     same = np.searchsorted(SHARES, found.shuffled_share, side="right") == level[:, None]
+    taken = np.searchsorted(TAKEN, np.nan_to_num(found.taken), side="right")
+    same &= np.searchsorted(TAKEN, np.nan_to_num(found.shuffled_taken), side="right") == taken[:, None]
     hard = placements(own, np.where(same, shuffled, np.nan))
     hardened = ~np.isnan(hard)
 

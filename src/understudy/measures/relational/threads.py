@@ -175,22 +175,25 @@ def _draw(keys: list[Labels], unit: Labels, rng: np.random.Generator) -> tuple[L
     return others, match
 
 
-def crossed_with(corpus: Corpus, unit: Labels) -> Labels:
-    """For each conversation another unit's of the same topic (where there is one) and of a like size: the number of
-    turns, and among equals how much the partner says, because long turns meet long turns and share more by chance.
+def crossed_with(corpus: Corpus, unit: Labels, others: int = 1) -> Labels:
+    """For each conversation up to `others` of other units, `(conversations, others)`: of the same topic (where there
+    is one) and of a like size, which is the number of turns, and among equals how much the partner says, because long
+    turns meet long turns and share more by chance.
 
-    -1 where there is no second unit. Ties are broken by a fixed stream.
+    -1 where there are fewer. Ties are broken by a fixed stream.
     """
     rng = stream(0, "relational.crossed")
     size = np.array([len(talk.turns) for talk in corpus], dtype=np.int64)
     told = np.array([sum(len(t.text) for t in talk.turns if t.role != "user") for talk in corpus], dtype=np.int64)
     names = np.array([talk.topic or "" for talk in corpus], dtype=np.str_)
     topic = np.unique(names, return_inverse=True)[1]
-    found = np.full(len(corpus), -1, dtype=np.int64)
+    found = np.full((len(corpus), others), -1, dtype=np.int64)
     for key in (topic, np.zeros_like(topic)):
         order = np.lexsort((rng.random(len(size)), told, size, key))
+        lacks = found[order, 0] < 0
         for step in (1, -1, 2, -2, 3, -3, len(order) // 2):
             other = np.roll(order, -step)
-            good = (unit[other] != unit[order]) & (key[other] == key[order]) & (found[order] < 0)
-            found[order[good]] = other[good]
+            good = (unit[other] != unit[order]) & (key[other] == key[order]) & lacks & (found[order, -1] < 0)
+            free = (found[order[good]] >= 0).sum(axis=1)
+            found[order[good], free] = other[good]
     return found
