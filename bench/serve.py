@@ -202,10 +202,11 @@ def _soaked(out: Path) -> str:
         return "not run: python -m bench.serve --data DATA --soak 30"
     found = json.loads(file.read_text())
     growth = found["end_mb"] / found["begin_mb"] - 1
+    memory = f"{found['begin_mb']:.0f} → {found['end_mb']:.0f} MB ({growth:+.1%}; most {found['most_mb']:.0f}"
     return (
         f"{found['minutes']:g} minutes, {found['load']['replies']:,} replies, {found['load']['left']:,} clients that"
-        f" left unanswered: {found['begin_mb']:.0f} → {found['end_mb']:.0f} MB ({growth:+.1%}; most"
-        f" {found['most_mb']:.0f}; {found['at_start_mb']:.0f} before the caches were full), {found['begin_files']} → {found['end_files']} files"
+        f" left unanswered: {memory}; {found['at_start_mb']:.0f} before the caches were full),"
+        f" {found['begin_files']} → {found['end_files']} files"
     )
 
 
