@@ -135,16 +135,19 @@ def events(answer: ChatCompletion, *, usage: bool) -> Iterator[bytes]:
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
     """The result of `work`, which is cancelled when the client goes away."""
     task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_until_gone(receive))
+    tasks: list[asyncio.Future[Any]] = [task]
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(0)  # Users who only compute have mostly answered by now.
         if not task.done():
-            raise GoneError
+            tasks.append(asyncio.ensure_future(_until_gone(receive)))
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise GoneError
         return task.result()
     finally:
-        for one in (task, gone):
+        for one in tasks:
             one.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _until_gone(receive: Receive) -> None:
