@@ -20,7 +20,7 @@ from tests.web.asking import JSON, ask, say
 from understudy.conversations import Ending, Turn
 from understudy.users import Goal, Persona, Profile, UserTurn
 from understudy.users.population import FittedPopulation
-from understudy.web import reading, running
+from understudy.web import reading, running, server
 from understudy.web.guard import allowed_hosts
 from understudy.web.running import in_background
 from understudy.web.server import build_app
@@ -404,6 +404,25 @@ def test_faults_of_the_user_are_told_as_such(said: Any, status: int, code: str, 
     assert (answer.status, answer.json["error"]["code"]) == (status, code)
     assert b"secret of the house" not in answer.body
     assert ("secret of the house" in caplog.text) == (status == 500)
+
+
+def test_a_client_that_reads_nothing_is_cut_off(monkeypatch) -> None:
+    monkeypatch.setattr(server, "READ_SECONDS", 0.3)
+    body = json.dumps({**HI, "stream": True, "n": 16}).encode()
+    head = (
+        f"POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    )
+    with in_background(build_app(Broken(UserTurn("word " * 3900)))) as url:
+        whole = ask(url, CHAT, body)
+        assert whole.events[-1] == "[DONE]"
+        with connected(url) as sock:
+            sock.sendall(head.encode() + b"\r\n" + body)
+            time.sleep(1.5)
+            got = 0
+            with contextlib.suppress(ConnectionError):
+                while part := sock.recv(1 << 20):
+                    got += len(part)
+        assert 0 < got < len(whole.body)
 
 
 def test_nothing_of_what_was_said_is_logged(url: str, caplog) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from understudy._require import require
 from understudy.cli import models as using
 from understudy.cli import options
 from understudy.cli.models import Limits, Models
@@ -75,6 +76,7 @@ def serve(
     from understudy.web.running import serve as run_server
     from understudy.web.server import build_app
 
+    require("uvicorn", extra="web", purpose="serving simulated users")
     check_bind(host, token)
     _check_token(token)
     output = Output(json=json, quiet=quiet)

@@ -187,7 +187,7 @@ def _size(text: str) -> int:
 
 
 def _named(headers: Mapping[str, str], name: str) -> str:
-    return headers.get(name, "").strip()[:512]
+    return headers.get(name, "").strip()
 
 
 def _unspoken(error: UnderstudyError) -> RefusedError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 MOST_AT_ONCE = 256
+READ_SECONDS = 30.0
 _LISTED = 100
 _BLOCK = 32  # events of a stream that are written at once
 _JSON = "application/json"
+_NOT_KEPT = {"Cache-Control": "no-store"}
 _STREAM_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
 
 
@@ -115,7 +119,7 @@ class _Served:
         if not asked.stream:
             return _json(answer)
         usage = asked.stream_options is not None and bool(asked.stream_options.include_usage)
-        return _stream(events(answer, usage=usage))
+        return _streamed()(events(answer, usage=usage))
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -136,28 +140,32 @@ class _Served:
             self._at_once -= 1
 
 
-_NOT_KEPT = {"Cache-Control": "no-store"}
-
-
 def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     from starlette.responses import Response
 
     return Response(msgspec.json.encode(value), status, {**_NOT_KEPT, **(headers or {})}, _JSON)
 
 
-def _stream(parts: Iterator[bytes]) -> Response:
+@cache
+def _streamed() -> type[Response]:
     """A response that is sent in blocks: what is said is known when it begins, so a write for each word would only
     cost. (Starlette's own response would take each part from a thread.)"""
     from starlette.responses import Response
 
     class Streamed(Response):
+        def __init__(self, parts: Iterator[bytes]) -> None:
+            super().__init__()
+            self._parts = parts
+
         async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
-            while block := b"".join(islice(parts, _BLOCK)):
-                await send({"type": "http.response.body", "body": block, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
+            with suppress(TimeoutError):  # Left unfinished, the connection of a client that reads nothing is closed.
+                async with asyncio.timeout(READ_SECONDS):
+                    while block := b"".join(islice(self._parts, _BLOCK)):
+                        await send({"type": "http.response.body", "body": block, "more_body": True})
+                    await send({"type": "http.response.body", "body": b""})
 
-    return Streamed()
+    return Streamed
 
 
 async def _refused(request: Request, error: Exception) -> Response:

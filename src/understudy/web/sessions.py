@@ -15,6 +15,7 @@ from understudy.users.opening import SimulatedUsers
 from understudy.web.casting import Cast
 
 MOST_KEPT = 2048
+_LONGEST_KEPT = 65_536  # characters of a history; a few long ones must not fill the memory
 _PROFILES_KEPT = 4096
 
 
@@ -64,7 +65,7 @@ class Sessions:
             if self._computes:
                 await _relive(session, history, own)
         said = await session.reply(tuple(history))
-        if said.ending is None:
+        if said.ending is None and sum(len(turn.text) for turn in history) <= _LONGEST_KEPT:
             _add(digest, [*history[lived:], Turn("user", said.text)])
             self._kept[Place(who, digest.digest())] = session
             if len(self._kept) > self._most:
