@@ -5,7 +5,7 @@ DATA ?= ../shared/data
 DEV := $(VENV)/.dev-installed
 RUN := $(VENV)/.run-installed
 
-.PHONY: demo test test-slow lint check bench docs clean
+.PHONY: demo browser test test-slow lint check bench docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -22,7 +22,13 @@ $(DEV): pyproject.toml | $(BIN)/python
 demo: $(RUN)  ## fit, simulate and audit on the bundled sample; writes demo-out/report.html
 	$(BIN)/understudy demo --out demo-out
 
-test: $(DEV)  ## the fast suite: offline, deterministic
+browser:  ## Debian's chromium, for the tests of the raters' panel; without it they are skipped
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 300 \
+		apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 || \
+		echo "chromium cannot be had here: tests in a browser will be skipped"
+
+test: $(DEV) browser  ## the fast suite: offline, deterministic
 	$(BIN)/python -m pytest -n 2
 
 test-slow: $(DEV)  ## the tests marked slow

@@ -59,6 +59,21 @@ MISTAKES = [
     Mistake("ShareGPT as a table", "export real.jsonl --to sharegpt --out x.csv", ("no JSON file", "x.json")),
     Mistake("export over its source", "export real.jsonl --to sharegpt --out real.jsonl", ("to read", "another")),
     Mistake("hf into a file", "export real.jsonl --to hf --out real.jsonl", ("is a file", "name a folder")),
+    # panel
+    Mistake("panel of one side", "panel syn.jsonl", ("--real REAL", "beside a real one")),
+    Mistake("panel of too few", "panel syn.jsonl --real real.jsonl --pairs 90", ("can be shown", "lower --pairs")),
+    Mistake("odd ratings", "panel syn.jsonl --real real.jsonl --ratings 3", ("--ratings 3 is odd", "give 4")),
+    Mistake(
+        "nothing asked",
+        "panel syn.jsonl --real real.jsonl --pairs 0 --catch-trials 0 --ratings 0 --partner none",
+        ("nothing is asked", "ask for one"),
+    ),
+    Mistake(
+        "panel for everybody", "panel syn.jsonl --real real.jsonl --host 0.0.0.0", ("without --invite", "leave --host")
+    ),
+    Mistake("export of nothing", "panel --export a.json", ("there is no panel in panel.db", "--db FILE")),
+    Mistake("answers that are none", f"{AUDIT} --panel syn.jsonl", ("is no export of a panel", "--export FILE.json")),
+    Mistake("answers that are not there", f"{AUDIT} --panel a.json", ("a.json cannot be read", "--export FILE.json")),
     # fit
     Mistake("no corpus given", f"fit {OUT}", ("REAL", "understudy fit --help")),
     Mistake("no --out", "fit real.jsonl", ("--out", "understudy fit --help")),

@@ -20,6 +20,7 @@ from understudy.cli import (
     generate,
     lineage,
     mix,
+    panel,
     plan,
     privacy,
     rank,
@@ -49,8 +50,8 @@ IN_SHORT = {
 }
 VERBS = (
     demo.demo, split.split, fit.fit, simulate.simulate, generate.generate, audit.audit, transfer.transfer, rank.rank,
-    mix.mix, export.export, privacy.privacy, serve.serve, lineage.lineage, retest.retest, fit_judge.fit_judge,
-    plan.plan, doctor.doctor,
+    mix.mix, export.export, privacy.privacy, serve.serve, panel.panel, lineage.lineage, retest.retest,
+    fit_judge.fit_judge, plan.plan, doctor.doctor,
 )  # fmt: skip
 for verb in VERBS:
     app.command(short_help=IN_SHORT.get(verb.__name__))(verb)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from understudy.cli.gates import GateResult
     from understudy.conversations import Corpus
     from understudy.measures.consistency.line_judge import LineJudge
+    from understudy.measures.raters.records import PanelRecord
     from understudy.reports.report import Report
 
 
@@ -90,6 +92,12 @@ LinesJudge = Annotated[
         "--judge", metavar="JUDGE", help="Who judges consistency: a folder by `fit-judge`, or a MODEL as in `generate`."
     ),
 ]
+Panel = Annotated[
+    str | None,
+    typer.Option(
+        "--panel", metavar="FILE", help="What human raters answered: the export of `understudy panel` (.json or .csv)."
+    ),
+]
 RealUserRole = Annotated[
     str | None,
     typer.Option(
@@ -110,6 +118,7 @@ def audit(
     scores: ScoreTable = None,
     also: Also = None,
     judge: LinesJudge = None,
+    panel: Panel = None,
     user_role: options.UserRole = None,
     real_user_role: RealUserRole = None,
     seed: options.Seed = 0,
@@ -146,15 +155,18 @@ def audit(
     besides = list(dict.fromkeys([*(one.value for one in also or []), *(["consistency"] if judge else [])]))
     of_lines = open_line_judge(judge, seed=seed) if judge else None
     tasks = [open_task(name) for name in dict.fromkeys(task or [])]
-    check_names(gates, asked_names([t.name for t in tasks], ranked=scores is not None, besides=besides))
+    check_names(
+        gates, asked_names([t.name for t in tasks], ranked=scores is not None, besides=besides, panel=bool(panel))
+    )
     systems = load_scores(scores) if scores is not None else None
     people, simulated, other = _load(real, synthetic, other_real, user_role, real_user_role, output)
+    raters = _raters(panel, people, simulated, output) if panel else None
     folder = folder_for(out) if out else None
     start = time.perf_counter()
     with output.progress() as on_progress:
         report = run(
             people, simulated, other_real=other, seed=seed, permutations=permutations, match_topic=match_topic,
-            tasks=tasks, scores=systems, besides=besides, judge=of_lines, on_progress=on_progress,
+            tasks=tasks, scores=systems, besides=besides, judge=of_lines, panel=raters, on_progress=on_progress,
         )  # fmt: skip
     if folder:
         save_report(report, folder)
@@ -170,6 +182,26 @@ def audit(
 
     output.result(payload, show)
     _conclude(report, results)
+
+
+def _raters(path: str, real: Corpus, synthetic: Corpus, output: Output) -> PanelRecord:
+    """The raters' answers; refused where they are about other synthetic users, with a word where real ones differ."""
+    from understudy.measures.raters.tables import read_panel
+
+    panel = read_panel(path)
+    for side, corpus in (("synthetic", synthetic), ("real", real)):
+        shown = panel.settings.get(side)
+        digest = shown.get("digest") if isinstance(shown, Mapping) else None
+        if digest is None or digest == corpus.digest:
+            continue
+        if side == "synthetic":
+            raise UsageError(
+                f"--panel {path}: its raters were shown other synthetic conversations",
+                why="what people said of one set of users says nothing about another",
+                fix="give the SYN that the panel was started with, or leave --panel out",
+            )
+        output.warn(f"--panel {path}: its raters were shown other real conversations than REAL")
+    return panel
 
 
 def open_line_judge(name: str, *, seed: int) -> LineJudge:

@@ -75,16 +75,22 @@ OF_A_TASK = ("transfer.gap_closed", "transfer.false_progress")
 OF_SCORES = ("tau", "spearman", "calibration", "prediction_powered", "stability")
 
 
-def asked_names(tasks: Sequence[str], *, ranked: bool, besides: Sequence[str] = ()) -> list[str]:
+def asked_names(tasks: Sequence[str], *, ranked: bool, besides: Sequence[str] = (), panel: bool = False) -> list[str]:
     """The names of the headline measurements of an audit that is asked for `tasks`, for families of measures
-    `besides` and, if `ranked`, for an order.
+    `besides`, if `ranked` for an order, and with what raters of a `panel` said.
     """
+    from understudy.measures.pmq import FACTORS
+    from understudy.measures.raters.records import RATING_ITEMS
     from understudy.reports.audit import DEFAULT_MEASURES
     from understudy.reports.sections import BESIDES
 
     by_task = [f"{measure}.{task}" for measure in OF_A_TASK for task in tasks]
     more = [f"{family}.{home.partition(':')[2]}" for family in besides for home in BESIDES[family]]
-    return [*DEFAULT_MEASURES, *by_task, *more, *(f"ranking.{name}" for name in OF_SCORES if ranked)]
+    more += [f"ranking.{name}" for name in OF_SCORES if ranked]
+    if panel:
+        rated = [f"panel.rating.{item.key}" for item in RATING_ITEMS]
+        more += ["panel.discrimination", *rated, *(f"panel.pmq.{factor}" for factor in FACTORS)]
+    return [*DEFAULT_MEASURES, *by_task, *more]
 
 
 def parse_gate(text: str) -> Gate:

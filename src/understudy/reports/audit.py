@@ -18,13 +18,21 @@ from understudy.measures.measurement import Estimate, Measure, Measurement, flat
 from understudy.measures.multiplicity import benjamini_hochberg, holm
 from understudy.measures.overlap import Copies, copies, same_units
 from understudy.reports.report import Example, Report, make_report
-from understudy.reports.sections import besides_section, provenance_of, rank_section, train_section
+from understudy.reports.sections import (
+    Section,
+    besides_section,
+    panel_section,
+    provenance_of,
+    rank_section,
+    train_section,
+)
 from understudy.reports.wording import as_sentence
 from understudy.seeds import stream
 from understudy.users.origins import contamination
 
 if TYPE_CHECKING:
     from understudy.measures.consistency.line_judge import LineJudge
+    from understudy.measures.raters.records import PanelRecord
     from understudy.transfer.scores import Scores
     from understudy.transfer.task import Task
 
@@ -180,6 +188,12 @@ def run_measures(
     return results, seconds
 
 
+def _apart(section: Section, key: str, provenance: dict[str, Any]) -> list[Measurement]:
+    """The measurements of a section that is a family of tests by itself, written into the provenance."""
+    provenance_of(section, key, provenance)
+    return adjust([bounded(m) for m in section.measurements])
+
+
 def _check(real: Corpus, synthetic: Corpus, tests: int, permutations: int) -> None:
     """Refuse what nothing could be said of."""
     for side, corpus in (("real", real), ("synthetic", synthetic)):
@@ -211,6 +225,7 @@ def audit(
     scores: tuple[Scores, Mapping[str, Scores]] | None = None,
     besides: Sequence[str] = (),
     judge: LineJudge | None = None,
+    panel: PanelRecord | None = None,
     on_progress: Progress | None = None,
 ) -> Report:
     """Do these synthetic users look like these real ones? Every number with interval, floor and control.
@@ -218,7 +233,7 @@ def audit(
     With `tasks` (names of `open_task`, or tasks) it is asked too whether they train well: half of `real`, by user,
     trains the in-domain arm and the other half tests. With `scores`, of systems by real users and by each simulator,
     whether they rank right. `besides` adds families of measures: `consistency`, which needs a `judge` of lines,
-    `relational` and `separability`.
+    `relational` and `separability`. `panel` is what human raters answered (`read_panel`).
     Each question, and each of these, is corrected for its own tests: none changes the p-values of another.
 
     `other_real` is another real corpus of the domain: every measure is run on it too and is the ceiling.
@@ -265,6 +280,7 @@ def audit(
             match.real, match.synthetic, family,
             judge=judge, seed=seed, permutations=permutations, on_progress=on_progress,
         )  # fmt: skip
-        results += adjust([bounded(m) for m in more.measurements])
-        provenance_of(more, family, provenance)
+        results += _apart(more, family, provenance)
+    if panel is not None:
+        results += _apart(panel_section(panel, seed=seed), "panel", provenance)
     return make_report(results, examples=_examples(match.real, match.synthetic, seed), provenance=provenance)

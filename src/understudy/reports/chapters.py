@@ -8,13 +8,14 @@ from understudy.measures.measurement import Measurement
 from understudy.reports.panels import Chapter, family
 from understudy.reports.ranking_findings import CALIBRATION, POWERED, SPEARMAN, STABILITY, TAU
 from understudy.reports.ranking_panels import ranking_panels
+from understudy.reports.rater_panels import CHAPTER, RATERS, rater_panels
 from understudy.reports.trait_findings import LINEAGE
 from understudy.reports.trait_panels import trait_panels
 from understudy.reports.transfer_findings import ABLATION, FALSE, GAP, MIXTURE, REACTION
 from understudy.reports.transfer_panels import transfer_panels
 from understudy.reports.verdicts import QUESTIONS
 
-PANELLED = (GAP, FALSE, ABLATION, REACTION, MIXTURE, TAU, SPEARMAN, CALIBRATION, POWERED, STABILITY, LINEAGE)
+PANELLED = (GAP, FALSE, ABLATION, REACTION, MIXTURE, TAU, SPEARMAN, CALIBRATION, POWERED, STABILITY, LINEAGE, *RATERS)
 
 
 def panelled(m: Measurement) -> bool:
@@ -23,8 +24,9 @@ def panelled(m: Measurement) -> bool:
 
 
 def chapters_of(heads: Sequence[Measurement], parts: Mapping[str, Sequence[Measurement]]) -> list[Chapter]:
-    """The panels of each question that has any, in the order of the questions."""
-    chapters = []
+    """What raters say, then the panels of each question that has any, in the order of the questions."""
+    raters = tuple(rater_panels(heads, parts))
+    chapters = [Chapter(CHAPTER, raters)] if raters else []
     for question, title in QUESTIONS.items():
         own = [m for m in heads if m.spec.question == question and panelled(m)]
         panels = (*ranking_panels(own, parts), *transfer_panels(own, parts), *trait_panels(own, parts))

@@ -196,7 +196,7 @@ def _told(verdict: Verdict) -> dict[str, Any]:
 
 def _sides(report: Report) -> list[Side]:
     corpora = report.provenance.get("corpora")
-    asked = [m for m in report.headlines if m.spec.question == "real"] or report.headlines
+    asked = [m for m in report.headlines if m.spec.question == "real" and "real" in m.n] or report.headlines
     first: Measurement | None = max(asked, key=lambda m: sum(c.conversations for c in m.n.values()), default=None)
     sides = []
     for side, noun in (("real", "Real users"), ("synthetic", "Synthetic users")):

@@ -17,6 +17,7 @@ from understudy.measures.measurement import Measurement
 from understudy.seeds import derive_seed, stream
 
 if TYPE_CHECKING:
+    from understudy.measures.raters.records import PanelRecord
     from understudy.transfer.scores import Scores
     from understudy.transfer.task import Task
 
@@ -158,6 +159,22 @@ def besides_section(
         if {real.digest, synthetic.digest} & set(getattr(judge, "fitted_on", ())):
             told += " It was fitted on conversations that it judges here, and knows them better than any others."
     return Section(found, told, seconds)
+
+
+def panel_section(panel: PanelRecord, *, seed: int) -> Section:
+    """What human raters said: sensitivity, ratings, and what they take the partner for."""
+    from understudy.measures.raters.panel import panel_measurements
+
+    start = time.perf_counter()
+    found = panel_measurements(panel, rng=stream(seed, "panel"))
+    finished = sum(r.finished for r in panel.raters)
+    told = (
+        f"{len(panel.raters):,} people took part in a raters' panel; {finished:,} finished it and {panel.withdrawn:,} "
+    )
+    told += "more withdrew, whose answers are deleted."
+    if matching := panel.settings.get("matching"):
+        told += f" Pairs were matched: {matching}."
+    return Section(found, told, {"panel": round(time.perf_counter() - start, 3)})
 
 
 def provenance_of(section: Section, key: str, into: dict[str, Any]) -> None:

@@ -23,6 +23,14 @@ TITLES = {
     "separability.silhouette": "Standing apart",
     "transfer.mixture": "Mixture",
     "traits.lineage": "Lineage",
+    "panel.discrimination": "Told apart by people",
+    "panel.rating.natural": "Rated: writes like people",
+    "panel.rating.responsive": "Rated: fits what was said",
+    "panel.rating.consistent": "Rated: one and the same person",
+    "panel.rating.purposeful": "Rated: wants something",
+    "panel.pmq.competence": "Partner: competence",
+    "panel.pmq.human_likeness": "Partner: human-likeness",
+    "panel.pmq.flexibility": "Partner: flexibility",
     "ranking.tau": "Order of systems, Kendall's tau",
     "ranking.spearman": "Order of systems, Spearman's rho",
     "ranking.calibration": "Calibration of scores",
@@ -213,7 +221,7 @@ def headlines_of(measurements: Sequence[Measurement]) -> tuple[Measurement, ...]
 
 def asked_besides(m: Measurement) -> bool:
     """Whether a measurement was asked for by name and takes no part in the verdict on its question."""
-    return m.name.partition(".")[0] in ("consistency", "relational") or m.name.startswith(BESIDE_THE_HEADLINE)
+    return m.name.partition(".")[0] in ("consistency", "relational", "panel") or m.name.startswith(BESIDE_THE_HEADLINE)
 
 
 def parts_of(headline: Measurement, measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:

@@ -54,23 +54,28 @@ class Guard:
     - `Host` must name this server (a page that makes its own name point here is turned away: DNS rebinding);
     - `Origin` and `Sec-Fetch-Site`, where a browser sends them, must be this server's own;
     - with a `token`, `Authorization: Bearer TOKEN` is asked for, and compared in constant time.
+
+    With `linked`, a page of another site may lead a person here by a link: a GET that opens a page is let through.
     """
 
-    def __init__(self, app: App, *, token: str | None = None, hosts: frozenset[str] | None = LOOPBACK) -> None:
+    def __init__(
+        self, app: App, *, token: str | None = None, hosts: frozenset[str] | None = LOOPBACK, linked: bool = False
+    ) -> None:
         self._app = app
         self._hosts = hosts
+        self._linked = linked
         self._expected = f"Bearer {token}".encode() if token else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] != OPEN_PATH:
             try:
-                self._check(scope["headers"])
+                self._check(scope["headers"], opens=self._linked and scope["method"] == "GET")
             except RefusedError as refused:
                 await refuse(refused, send)
                 return
         await self._app(scope, receive, send)
 
-    def _check(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def _check(self, headers: Iterable[tuple[bytes, bytes]], *, opens: bool = False) -> None:
         found: dict[bytes, bytes] = {}
         for name, value in headers:
             if name in found and name in _SINGLE:
@@ -82,7 +87,8 @@ class Guard:
         origin = found.get(b"origin")
         if origin is not None and origin.decode("latin-1").lower().partition("://")[2] != host:
             raise _untrusted(f"the request comes from the page {origin.decode('latin-1')[:80]!r}")
-        if found.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
+        opens = opens and found.get(b"sec-fetch-mode") == b"navigate"
+        if not opens and found.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
             raise _untrusted("the request comes from a page of another site")
         if self._expected is None:
             return

@@ -1,0 +1,1 @@
+"""What human raters said: records of a panel, and the measures that read them."""

@@ -1,0 +1,76 @@
+"""What a rater sent: read from the form, checked against the step that it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import parse_qs
+
+from understudy.measures.pmq import POINTS
+from understudy.measures.raters.records import RATING_ITEMS, RATING_POINTS
+from understudy.web.panel.sessions import Line, Step
+
+MOST_FIELDS = 64
+LONGEST_MESSAGE = 1000
+Points = dict[str, int | None]
+
+
+class Fields(dict[str, str]):
+    """The fields of a form; of one that comes twice the first, and nothing for one that did not come."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
+class Taken(NamedTuple):
+    """An answer to keep, or what is wrong with it in words; `points` are what was ticked, to be shown again."""
+
+    answer: Mapping[str, object] | None
+    problem: str = ""
+    points: Mapping[str, int | None] = {}
+    missing: tuple[str, ...] = ()
+
+
+def read_fields(body: bytes) -> Fields | None:
+    """The fields of an urlencoded body; None where it is none."""
+    try:
+        found = parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="replace")
+    except ValueError:
+        return None
+    return Fields({name: values[0] for name, values in found.items()})
+
+
+def take(step: Step, fields: Fields, lines: tuple[Line, ...] = ()) -> Taken:
+    """The answer to `step`. `lines` are those of the questionnaire."""
+    if step.kind == "pair":
+        side = fields["side"]
+        if side not in ("a", "b"):
+            return Taken(None, "Choose conversation A or conversation B. Where you cannot tell, guess.")
+        return Taken({"side": side})
+    if step.kind == "rating":
+        return _points(fields, tuple(item.key for item in RATING_ITEMS), RATING_POINTS)
+    if step.kind == "pmq":
+        return _points(fields, tuple(line.key for line in lines), POINTS)
+    return Taken({"read": True})
+
+
+def _points(fields: Fields, keys: tuple[str, ...], most: int) -> Taken:
+    """Points by key. Lines may be left out, but only knowingly: the first time they are pointed at."""
+    points: Points = {}
+    for key in keys:
+        text = fields[key]
+        points[key] = int(text) if text in {str(k) for k in range(1, most + 1)} else None
+    missing = tuple(key for key in keys if points[key] is None)
+    if missing and fields["leave"] != "yes":
+        lines = "One line has" if len(missing) == 1 else f"{len(missing)} lines have"
+        return Taken(None, f"{lines} no answer. Go to the first, or leave them so and go on.", points, missing)
+    return Taken({"points": points})
+
+
+def clean_message(text: str) -> str:
+    """What a rater says in the chat: one line of at most a thousand characters.
+
+    >>> clean_message(" hi\\r\\nthere\\x00 ")
+    'hi there'
+    """
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:LONGEST_MESSAGE]
