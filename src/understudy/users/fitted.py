@@ -196,6 +196,10 @@ class FittedUser:
     def start(self, profile: Profile, *, seed: int) -> FittedUserSession:
         return FittedUserSession(self._speaker, profile, seed=seed, view=self._view)
 
+    def prepare(self) -> None:
+        """Work out now what the first replies would wait for."""
+        self._speaker.prepare()
+
     def with_view(self, view: PartnerState) -> FittedUser:
         """The same users, whose view of their partner is set and stays, whatever it does: an intervention."""
         return FittedUser(self._speaker, f"{self.identity}:view={','.join(f'{x:g}' for x in view)}", view)

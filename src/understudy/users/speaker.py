@@ -358,6 +358,12 @@ class Speaker:
                     goal[(entity.kind, entity.surface)] = None
         return list(goal)
 
+    def prepare(self) -> None:
+        """Work out now what is else worked out when it is first asked for, so that no reply waits for it."""
+        _ = self._rows_by_intent, self._labelled
+        if self.guard != "free":
+            _ = self._short_by_intent
+
     @cached_property
     def book(self) -> PhraseBook:
         return PhraseBook(self.texts, [self.entities_of(row) for row in range(len(self.texts))])

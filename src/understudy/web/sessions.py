@@ -48,6 +48,7 @@ class Sessions:
     async def warm(self) -> None:
         """Let a user speak once, so that what is worked out at the first reply is there before the first request."""
         if self._computes:
+            getattr(self._simulator, "prepare", lambda: None)()
             who = Cast(0, 0)
             said = await self.reply(who, ())
             await self.reply(who, (Turn("user", said.text), Turn("assistant", "Hello, how can I help you?")))
