@@ -36,6 +36,7 @@ FIGURES = (
     "partner_model",
     "consistency",
     "serve",
+    "panel",
 )
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "docs" / "evidence.md")

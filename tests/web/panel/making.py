@@ -10,7 +10,7 @@ from understudy.web.panel.sessions import Design
 from understudy.web.panel.storage import PanelStore
 from understudy.web.panel.tasks import Wanted, make_stimuli
 
-HOSTILE = "<script>alert(1)</script>\" onclick='x' &lt;b&gt; \u202egnirts"
+HOSTILE = "<script>alert(1)</script>\" onclick='x' &lt;b&gt; \u202egnirts \ud800 \x00"
 FEW = Wanted(pairs=4, catches=1, ratings=2, pool=20, rated_pool=10)
 
 

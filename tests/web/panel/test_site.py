@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,9 @@ def test_nothing_on_the_pages_tells_the_sides_apart(panel) -> None:
 
 def test_hostile_text_stays_text(tmp_path: Path) -> None:
     talks = [
-        Conversation(f'r{k}"><script>', (Turn("user", f"{HOSTILE} {k}"), Turn("assistant", HOSTILE)), f"u{k}", HOSTILE)
+        Conversation(
+            f'r{k}"><script>', (Turn("user", f"{HOSTILE} {k}"), Turn("assistant", HOSTILE)), f"u{k}\ud800", HOSTILE
+        )
         for k in range(40)
     ]
     made = design(real=Corpus(talks))
@@ -79,7 +82,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
                 break
             points = dict.fromkeys(page.groups, "3") or {"side": "a"}
             page = rater.post("/task", {**page.form("/task"), **points})
-        page = rater.post("/chat", {**page.form("/chat"), "message": HOSTILE})
+        page = rater.post("/chat", {**page.form("/chat"), "message": HOSTILE.replace("\ud800", "")})
         assert "<script" not in page.text
         assert "script-src" not in page.headers["content-security-policy"]
         assert "default-src 'none'" in page.headers["content-security-policy"]
@@ -198,6 +201,8 @@ def test_a_partner_that_breaks_loses_nothing(tmp_path: Path) -> None:
         calls.append(len(history))
         if len(calls) == 1:
             raise RuntimeError("out of order")
+        if len(calls) == 2:
+            return None
         return f"answer to {history[-1].text}"
 
     with store(tmp_path) as kept, in_background(build_panel(kept, function_partner(moody))) as url:
@@ -209,6 +214,8 @@ def test_a_partner_that_breaks_loses_nothing(tmp_path: Path) -> None:
         broke = rater.post("/chat", {**page.form("/chat"), "message": "hello"})
         assert "gave no answer (RuntimeError)" in broke.problem
         assert broke.form("/chat")["do"] == "again"
+        broke = rater.post("/chat", broke.form("/chat"))
+        assert "gave no answer" in broke.problem
         page = rater.post("/chat", broke.form("/chat"))
         assert "answer to hello" in page.text
         early = rater.ask("POST", "/chat", {**page.form("/chat"), "do": "end"})
@@ -233,3 +240,24 @@ def test_a_full_disk_is_told_and_nothing_is_taken_for_kept(panel, monkeypatch) -
         answer = rater.ask("POST", "/task", {**page.form("/task"), "side": "a"})
     assert (answer.status, answer.heading) == (503, "Your last answer could not be kept.")
     assert rater.post("/task", {**page.form("/task"), "side": "a"}).status == 200
+
+
+def test_many_raters_at_a_time_each_have_their_own(panel) -> None:
+    kept, url = panel
+    with ThreadPoolExecutor(8) as pool:
+        sides = [k % 2 for k in range(12)]
+        list(pool.map(lambda side: whole_session(HttpRater(url), lambda talks: side), sides))
+    record = record_of(kept)
+    assert all(r.finished and len({j.answer for j in r.judgements}) == 1 for r in record.raters)
+    assert sorted(r.judgements[0].answer for r in record.raters) == ["a"] * 6 + ["b"] * 6
+
+
+def test_two_panels_in_one_browser_do_not_take_each_others_raters(tmp_path: Path) -> None:
+    names = set()
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        with store(tmp_path / name) as kept, in_background(build_panel(kept, ECHO)) as url:
+            rater = HttpRater(url)
+            rater.begin()
+            names.add(rater.cookie.partition("=")[0])
+    assert len(names) == 2

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from understudy._require import require
 from understudy.conversations import Turn
+from understudy.conversations.strict_json import scrub_surrogates
 from understudy.rollouts.partner import Partner, PartnerReply, PartnerSession
 from understudy.seeds import derive_seed
 from understudy.web.guard import LOOPBACK, OPEN_PATH, App, Guard
 from understudy.web.panel.forms import Fields, Taken, clean_message, read_fields, take
 from understudy.web.panel.pages import NO_CHAT, NOTHING_TAKEN, is_waiting, page, spaced, style, task_page
 from understudy.web.panel.responses import (
-    COOKIE,
     HEADERS,
     broken,
     html,
@@ -48,16 +48,14 @@ def build_panel(
     *,
     invite: str = "",
     hosts: frozenset[str] | None = LOOPBACK,
-    on_finished: Callable[[], None] | None = None,
 ) -> App:
-    """The ASGI application of a panel. `invite` is a word that raters must know to begin; `hosts` as in `Guard`;
-    `on_finished` is called, in a thread, whenever a rater has come to the end."""
+    """The ASGI application of a panel. `invite` is a word that raters must know to begin; `hosts` as in `Guard`."""
     require("starlette", extra="web", purpose="the raters' panel")
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.routing import Route
 
-    site = _Site(store, partner, invite, on_finished or (lambda: None))
+    site = _Site(store, partner, invite)
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
@@ -96,11 +94,10 @@ class _Rater(NamedTuple):
 class _Site:
     """The routes."""
 
-    def __init__(
-        self, store: PanelStore, partner: Partner | None, invite: str, on_finished: Callable[[], None]
-    ) -> None:
+    def __init__(self, store: PanelStore, partner: Partner | None, invite: str) -> None:
         self._store, self._partner, self._invite = store, partner, invite
-        self._on_finished = on_finished
+        # Cookies know no ports: two panels on one machine must not take each other's.
+        self._cookie = f"panel_{hashlib.sha256(store.secret).hexdigest()[:12]}"
         self._sessions: dict[int, PartnerSession] = {}
         self._turns: dict[int, asyncio.Lock] = {}
         self._one_at_a_time = asyncio.Lock() if getattr(partner, "one_at_a_time", False) else None
@@ -121,20 +118,20 @@ class _Site:
         if fields["consent"] != "yes":
             return self._start_page(given, "To take part, tick the box that says that you agree.")
         _, code = await _apart(self._store.new_rater)
-        return with_cookie(to("/task"), code, request)
+        return with_cookie(to("/task"), self._cookie, code, request)
 
     async def resume(self, request: Request) -> Response:
         fields = await self._fields(request, code="")
         code = "".join(c for c in fields["code"].lower() if c in "0123456789abcdef")
         if await _apart(self._store.rater_of, code) is None:
             return self._start_page(problem="There is no session under this code. It has sixteen digits and letters.")
-        return with_cookie(to("/task"), code, request)
+        return with_cookie(to("/task"), self._cookie, code, request)
 
     async def leave(self, request: Request) -> Response:
         rater = await self._rater(request)
         if rater is not None:
             await self._fields(request, code=rater.code)
-        return without_cookie(to("/"))
+        return without_cookie(to("/"), self._cookie)
 
     async def task(self, request: Request) -> Response:
         rater = await self._rater(request)
@@ -153,7 +150,7 @@ class _Site:
         taken = take(step, fields, questionnaire_of(self._store.design, rater.number)[1])
         if taken.answer is None:
             return await self._current(rater, taken)
-        await self._keep(rater, step, dict(taken.answer))
+        await _apart(self._store.answer, rater.number, step.number, taken.answer)
         return to("/task")
 
     async def say(self, request: Request) -> Response:
@@ -171,7 +168,8 @@ class _Site:
             if fields["do"] == "end":
                 if said < FEWEST_MESSAGES and not chat.ended:
                     return await self._current(rater, fault=f"Say at least {FEWEST_MESSAGES} things before you end it.")
-                await self._keep(rater, step, {"messages": said})
+                await _apart(self._store.answer, rater.number, step.number, {"messages": said})
+                self._sessions.pop(rater.number, None)
                 return to("/task")
             if not is_waiting(chat):
                 text = clean_message(fields["message"])
@@ -193,10 +191,10 @@ class _Site:
         try:
             async with asyncio.timeout(REPLY_SECONDS):
                 said = await self._asked(session, history)
+            text = scrub_surrogates(said.text).strip() or "(no answer)"
         except Exception as error:  # noqa: BLE001 - a partner is anybody's code: its fault is told, and can be tried again
             del self._sessions[rater.number]
             return f"The assistant gave no answer ({type(error).__name__}). What you wrote is kept; ask for it again."
-        text = said.text.strip() or "(no answer)"
         await _apart(self._store.say, rater.number, len(history), "assistant", text)
         if said.ending is not None:
             await _apart(self._store.end_chat, rater.number, len(history) + 1)
@@ -219,7 +217,7 @@ class _Site:
         await self._fields(request, code=rater.code)
         await _apart(self._store.withdraw, rater.number)
         self._sessions.pop(rater.number, None)
-        return without_cookie(html(page("withdrawn")))
+        return without_cookie(html(page("withdrawn")), self._cookie)
 
     async def style(self, request: Request) -> Response:
         from starlette.responses import Response
@@ -249,13 +247,8 @@ class _Site:
         steps = steps_of(self._store.design, rater.number)
         return next((step for step in steps if step.number not in answered), None)
 
-    async def _keep(self, rater: _Rater, step: Step, answer: dict[str, object]) -> None:
-        await _apart(self._store.answer, rater.number, step.number, answer)
-        if step.number == len(steps_of(self._store.design, rater.number)):
-            await _apart(self._on_finished)
-
     async def _rater(self, request: Request) -> _Rater | None:
-        code = request.cookies.get(COOKIE, "")
+        code = request.cookies.get(self._cookie, "")
         number = await _apart(self._store.rater_of, code) if code else None
         return None if number is None else _Rater(number, code, self._token(code))
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-COOKIE = "understudy_panel"
 DAYS = 30
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; "
@@ -37,16 +36,16 @@ def to(path: str) -> Response:
     return RedirectResponse(path, 303, HEADERS)
 
 
-def with_cookie(response: Response, code: str, request: Request) -> Response:
+def with_cookie(response: Response, name: str, code: str, request: Request) -> Response:
     """The rater's code, out of reach of scripts and of forms elsewhere."""
     secure = request.headers.get("origin", "").startswith("https://")
-    response.set_cookie(COOKIE, code, max_age=DAYS * 86400, httponly=True, samesite="lax", secure=secure)
+    response.set_cookie(name, code, max_age=DAYS * 86400, httponly=True, samesite="lax", secure=secure)
     return response
 
 
-def without_cookie(response: Response) -> Response:
+def without_cookie(response: Response, name: str) -> Response:
     """Forget the rater in this browser."""
-    response.delete_cookie(COOKIE, httponly=True, samesite="lax")
+    response.delete_cookie(name, httponly=True, samesite="lax")
     return response
 
 

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from understudy.conversations import Conversation, Corpus, Role
+from understudy.conversations.strict_json import scrub_surrogates
 from understudy.conversations.text import tokens
 from understudy.errors import UsageError
 from understudy.seeds import stream
@@ -60,7 +61,7 @@ class Stimuli(msgspec.Struct, frozen=True):
 
 def excerpt_of(talk: Conversation) -> Excerpt:
     """The first turns with text; of each, the first characters."""
-    said = [(t.role, t.text.strip()) for t in talk.turns if t.text.strip()]
+    said = [(t.role, scrub_surrogates(t.text).strip()) for t in talk.turns if t.text.strip()]
     kept = tuple((role, text if len(text) <= LONGEST_TURN else f"{text[:LONGEST_TURN]} …") for role, text in said)
     return Excerpt(kept[:MOST_TURNS], len(said) > MOST_TURNS)
 
@@ -130,14 +131,15 @@ def _candidates(corpus: Corpus, side: str, seed: int) -> list[_Candidate]:
     seen: Counter[str] = Counter()
     found = []
     for row in stream(seed, "panel", side).permutation(len(corpus)):
-        talk, unit = corpus[int(row)], str(units[int(row)])
+        talk, unit = corpus[int(row)], scrub_surrogates(str(units[int(row)]))
         excerpt = excerpt_of(talk)
         words = sum(len(tokens(text)) for role, text in excerpt.turns if role == "user")
         if len(excerpt.turns) < 2 or not words:
             continue
         size = (float(np.log1p(len(excerpt.turns))), float(np.log1p(words)))
         # Ids may come twice in a corpus; rows do not.
-        found.append((seen[unit], _Candidate(f"{side}:{int(row)}:{talk.id}", unit, talk.topic, excerpt, size)))
+        name = f"{side}:{int(row)}:{scrub_surrogates(talk.id)}"
+        found.append((seen[unit], _Candidate(name, unit, talk.topic, excerpt, size)))
         seen[unit] += 1
         if len(found) == MOST_CANDIDATES:
             break
