@@ -147,7 +147,7 @@ class _Site:
         step = await self._step(rater)
         if step is None or fields["step"] != str(step.number) or step.kind == "chat":
             return to("/task")  # Answered before, from another tab or by the back button: the first answer stands.
-        taken = take(step, fields, questionnaire_of(self._store.design, rater.number)[1])
+        taken = take(step, fields, questionnaire_of(self._store.design, rater.number))
         if taken.answer is None:
             return await self._current(rater, taken)
         await _apart(self._store.answer, rater.number, step.number, taken.answer)

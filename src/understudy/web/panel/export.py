@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
 
 from understudy.measures.raters.records import (
-    RATING_ITEMS,
     Judgement,
     PanelRecord,
     Questionnaire,
@@ -16,8 +14,9 @@ from understudy.measures.raters.records import (
     Rating,
 )
 from understudy.measures.raters.tables import encoded
-from understudy.web.panel.sessions import Step, questionnaire_of, steps_of
+from understudy.web.panel.sessions import steps_of
 from understudy.web.panel.storage import Answered, PanelStore
+from understudy.web.panel.tasks import Stimuli
 
 
 def record_of(store: PanelStore) -> PanelRecord:
@@ -59,38 +58,33 @@ def _rater(store: PanelStore, number: int) -> Rater:
         if given is None:
             continue
         if step.kind == "pair":
-            judgements.append(_judgement(step, given))
+            judgements.append(_judgement(store.design.stimuli, step.place - 1, given))
         elif step.kind == "rating":
-            ratings += _ratings(step, given)
+            ratings += _ratings(store.design.stimuli, step.place - 1, given)
         elif step.kind == "pmq":
-            mirrored, lines = questionnaire_of(store.design, number)
-            points = [
-                QuestionnaireLine(k, line.key, given.answer["points"].get(line.key)) for k, line in enumerate(lines)
-            ]
-            filled = Questionnaire(mirrored, tuple(points), given.seconds)
+            points = enumerate(given.answer["points"].items())
+            lines = tuple(QuestionnaireLine(k, key, point) for k, (key, point) in points)
+            filled = Questionnaire(given.answer["mirrored"], lines, given.seconds)
     finished = all(step.number in answers for step in steps)
     return Rater(str(number + 1), finished, tuple(judgements), tuple(ratings), filled, store.chat(number).turns)
 
 
-def _judgement(step: Step, given: Answered) -> Judgement:
-    assert step.pair is not None
+def _judgement(stimuli: Stimuli, position: int, given: Answered) -> Judgement:
+    answer = given.answer
+    pair = next(pair for pair in (*stimuli.pairs, *stimuli.catches) if pair.name == answer["pair"])
     return Judgement(
-        step.place - 1, step.pair.name, step.catch, step.real_side, given.answer["side"],
-        step.pair.real, step.pair.other, given.seconds, step.pair.units[0],
+        position, pair.name, pair in stimuli.catches, answer["real_side"], answer["side"],
+        pair.real, pair.other, given.seconds, pair.units[0],
     )  # fmt: skip
 
 
-def _ratings(step: Step, given: Answered) -> list[Rating]:
-    origin: Literal["real", "synthetic"] = "synthetic" if step.dialogue.startswith("synthetic:") else "real"
+def _ratings(stimuli: Stimuli, position: int, given: Answered) -> list[Rating]:
+    name = given.answer["dialogue"]
+    pair = next(pair for pair in stimuli.rated if name in (pair.real, pair.other))
+    real = name == pair.real
     return [
         Rating(
-            step.place - 1,
-            step.dialogue,
-            origin,
-            item.key,
-            given.answer["points"].get(item.key),
-            given.seconds,
-            step.unit,
+            position, name, "real" if real else "synthetic", key, points, given.seconds, pair.units[0 if real else 1]
         )
-        for item in RATING_ITEMS
+        for key, points in given.answer["points"].items()
     ]

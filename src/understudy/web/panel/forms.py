@@ -40,22 +40,24 @@ def read_fields(body: bytes) -> Fields | None:
     return Fields({name: values[0] for name, values in found.items()})
 
 
-def take(step: Step, fields: Fields, lines: tuple[Line, ...] = ()) -> Taken:
-    """The answer to `step`. `lines` are those of the questionnaire."""
-    if step.kind == "pair":
+def take(step: Step, fields: Fields, questionnaire: tuple[bool, tuple[Line, ...]] = (False, ())) -> Taken:
+    """The answer to `step`, with what was shown: neither must have to be worked out again later."""
+    if step.kind == "pair" and step.pair is not None:
         side = fields["side"]
         if side not in ("a", "b"):
             return Taken(None, "Choose conversation A or conversation B. Where you cannot tell, guess.")
-        return Taken({"side": side})
+        return Taken({"side": side, "pair": step.pair.name, "real_side": step.real_side})
     if step.kind == "rating":
-        return _points(fields, tuple(item.key for item in RATING_ITEMS), RATING_POINTS)
+        keys = tuple(item.key for item in RATING_ITEMS)
+        return _points(fields, keys, RATING_POINTS, {"dialogue": step.dialogue})
     if step.kind == "pmq":
-        return _points(fields, tuple(line.key for line in lines), POINTS)
+        mirrored, lines = questionnaire
+        return _points(fields, tuple(line.key for line in lines), POINTS, {"mirrored": mirrored})
     return Taken({"read": True})
 
 
-def _points(fields: Fields, keys: tuple[str, ...], most: int) -> Taken:
-    """Points by key. Lines may be left out, but only knowingly: the first time they are pointed at."""
+def _points(fields: Fields, keys: tuple[str, ...], most: int, shown: Mapping[str, object]) -> Taken:
+    """Points by key, in the order shown. Lines may be left out, but only knowingly: at first they are pointed at."""
     points: Points = {}
     for key in keys:
         text = fields[key]
@@ -64,7 +66,7 @@ def _points(fields: Fields, keys: tuple[str, ...], most: int) -> Taken:
     if missing and fields["leave"] != "yes":
         lines = "One line has" if len(missing) == 1 else f"{len(missing)} lines have"
         return Taken(None, f"{lines} no answer. Go to the first, or leave them so and go on.", points, missing)
-    return Taken({"points": points})
+    return Taken({"points": points, **shown})
 
 
 def clean_message(text: str) -> str:
