@@ -29,7 +29,9 @@ from understudy.measures.relational.marks import marked_turns
 from understudy.measures.relational.next_utterance import next_utterance
 from understudy.measures.relational.redirection import redirection
 from understudy.measures.relational.uptake import uptake
+from understudy.rollouts.influence import counterfactual_influence
 from understudy.seeds import stream
+from understudy.testing.partners import Rolling, asking
 from understudy.testing.relations import events, exchanged_within_lengths, mixture, shuffled_acts, stuffed
 
 CORPORA = ("redial_real", "multiwoz_real", "topicalchat_real", "persuasionforgood_real", "woz2_real")
@@ -282,6 +284,7 @@ def events_table(seed: int = 0, n: int = 400) -> tuple[str, str]:
         "frequencies of marks": _classified(marks, synthetic, seed),
         "act bigrams": _classified(bigrams, synthetic, seed),
     }
+    effects["counterfactual influence (partner re-run)"] = _influenced(seed)
     rows: list[list[object]] = [["effects", k, f"{v:.3f}", ">= .95", _ok(v >= 0.95)] for k, v in effects.items()]
     rows += [["surface", k, f"{v:.3f}", "<= .6", _ok(v <= 0.6)] for k, v in surface.items()]
     good = effects["mean of the three"] >= 0.95 and max(surface.values()) <= 0.6
@@ -290,6 +293,18 @@ def events_table(seed: int = 0, n: int = 400) -> tuple[str, str]:
     )
     says = _said(f"{what}, marks and act bigrams at most {max(surface.values()):.3f} (target <= .6)", good)
     return says, markdown(["kind", "seen by", "AUC", "target", "verdict"], rows)
+
+
+def _influenced(seed: int) -> float:
+    """AUC, a conversation at a time, of a partner that listens against one that says the same lines as often."""
+    listens, past = (
+        counterfactual_influence(
+            Rolling(listens=one), asking(100, seed=seed + k, turns=5), seed=seed, turns=5, rolls=10
+        )
+        for k, one in enumerate((True, False))
+    )
+    value = np.array([*listens.by_conversation, *past.by_conversation])
+    return _auc(value, np.arange(len(value)) >= len(listens.by_conversation))
 
 
 def _ok(good: bool) -> str:
