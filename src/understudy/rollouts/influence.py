@@ -60,7 +60,8 @@ def counterfactual_influence(
         influence = JSD(F(true), F(other)) - JSD(F(true), F(true again))
 
     in bits, at most 1; 0 where the partner would have said the same kind of thing anyway. Both terms have the same
-    number of replies, none with the seed of another, so what few replies make of chance cancels. Interval: t, by conversation.
+    number of replies, none with the seed of another, so what few replies make of chance cancels. Interval: t, by
+    conversation.
 
     >>> from understudy.rollouts.partners import function_partner
     >>> from understudy.testing.partners import asking
