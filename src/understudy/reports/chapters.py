@@ -17,8 +17,6 @@ from understudy.reports.transfer_panels import transfer_panels
 from understudy.reports.verdicts import QUESTIONS
 
 PANELLED = (GAP, FALSE, ABLATION, REACTION, MIXTURE, TAU, SPEARMAN, CALIBRATION, POWERED, STABILITY, LINEAGE, *RATERS)
-
-
 RELATING = "Do they relate as people do?"
 
 

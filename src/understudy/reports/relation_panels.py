@@ -43,7 +43,7 @@ def relation_panels(heads: Sequence[Measurement], parts: Parts) -> list[Panel]:
             anchor="relations",
             title="Relations",
             asks="Does what the two sides say depend on each other as it does between people?",
-            reading=_reading(rated),
+            reading=_reading([one for one in rated if one[1] <= MOST]),
             figures=(*figures, *profile),
             asides=(
                 "A relation that people do not show clearly in this corpus has no ratio: its difference stands in its "
