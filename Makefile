@@ -5,7 +5,7 @@ DATA ?= ../shared/data
 DEV := $(VENV)/.dev-installed
 RUN := $(VENV)/.run-installed
 
-.PHONY: demo browser test test-slow lint check bench docs clean
+.PHONY: demo browser test test-slow test-peers lint check bench docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,9 @@ test: $(DEV) browser  ## the fast suite: offline, deterministic
 test-slow: $(DEV)  ## the tests marked slow
 	$(BIN)/python -m pytest -n 2 -m slow
 
+test-peers: $(DEV)  ## the peers, each in an environment under .venv-peers (gigabytes), talk to our users
+	$(BIN)/python -m tests.integrations.peers
+
 lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -48,4 +51,4 @@ docs: $(DEV)  ## regenerate what docs/ generates from the code
 	$(BIN)/python docs/generate.py
 
 clean:
-	rm -rf $(VENV) demo-out bench/out
+	rm -rf $(VENV) .venv-peers demo-out bench/out

@@ -35,6 +35,7 @@ FIGURES = (
     "relational",
     "partner_model",
     "consistency",
+    "integrations",
     "serve",
     "panel",
 )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -83,6 +86,7 @@ class _Leaves:
         self._last = last_words
         self.asked = 0
         self.closed = 0
+        self.loops: list[asyncio.AbstractEventLoop] = []
 
     @property
     def goals(self) -> list[str]:
@@ -100,18 +104,21 @@ class _Leaves:
 
     async def reply(self, history: tuple[Turn, ...]) -> UserTurn:
         self.asked += 1
+        self.loops.append(asyncio.get_running_loop())
         if len(history) < 2:
             return UserTurn("hello")
         return UserTurn(self._last, ending=Ending("user", "gave_up"))
 
     async def aclose(self) -> None:
         self.closed += 1
+        self.loops.append(asyncio.get_running_loop())
 
 
 @pytest.mark.parametrize("last_words", ["never mind", ""])
 def test_who_has_left_stays_away(last_words: str) -> None:
     users = _Leaves(last_words)
-    person = People(users, seed=0).person(0)
+    people = People(users, seed=0)
+    person = people.person(0)
     history = (Turn("user", "hello"), Turn("assistant", "no"))
     assert person.now(person.answer, history).text == last_words
     assert person.now(person.leaves_after, history) is (last_words == "")
@@ -120,9 +127,58 @@ def test_who_has_left_stays_away(last_words: str) -> None:
     assert person.now(person.leaves_after, longer) is True
     assert person.ending == Ending("user", "gave_up")
     assert users.asked == 1  # it was not asked again
-    assert users.closed == 4  # connections are closed with each loop that opened them
+    people.close()
+    assert users.closed == 1
     texts = ["hello", "no", *([last_words] if last_words else [])]
     assert [turn.text for turn in person.conversation().turns] == texts
+
+
+def test_a_model_is_called_on_one_loop_whoever_asks() -> None:
+    """Peers ask from threads of theirs, and with an event loop for each conversation."""
+    users = _Leaves("")
+    with People(users) as people, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda k: people.person(k).now(people.person(k).answer, ()), range(8)))
+        for k in range(3):
+            assert asyncio.run(people.person(k).answer(())).text == "hello"
+    assert users.asked == 11
+    assert len(set(map(id, users.loops))) == 1
+    assert users.loops[0].is_closed()
+    assert people.person(1).now(people.person(2).answer, ()).text == "hello"  # it starts again
+    people.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "understudy-people"]
+
+
+def test_a_cancelled_peer_cancels_the_call() -> None:
+    class Slow(_Leaves):
+        cancelled = False
+
+        async def reply(self, history: tuple[Turn, ...]) -> UserTurn:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                self.cancelled = True
+                raise
+            raise AssertionError
+
+    users = Slow("")
+
+    async def impatient() -> None:
+        async with asyncio.timeout(0.05):
+            await people.person(0).answer(())
+
+    with People(users) as people:
+        with pytest.raises(TimeoutError):
+            asyncio.run(impatient())
+        people.person(0)._loop.submit(asyncio.sleep(0.01)).result()
+    assert users.cancelled
+
+
+def test_nothing_is_left_running() -> None:
+    people = People(_Leaves(""))
+    people.person(0).now(people.person(0).answer, ())
+    del people
+    gc.collect()
+    assert not [thread for thread in threading.enumerate() if thread.name == "understudy-people"]
 
 
 def test_a_goal_reaches_the_user() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from understudy.conversations import Conversation, Ending, Turn
-from understudy.rollouts.simulate import event_loop
+from understudy.integrations.background import BackgroundLoop
 from understudy.seeds import derive_seed
 from understudy.users import Profile, UserSimulator, UserTurn
 from understudy.users.opening import SimulatedUsers, open_users
@@ -25,12 +26,13 @@ class Person:
     Once it has left it stays away: asked again it says nothing, with the same ending.
     """
 
-    def __init__(self, simulator: UserSimulator, profile: Profile, *, seed: int) -> None:
+    def __init__(self, simulator: UserSimulator, profile: Profile, *, seed: int, loop: BackgroundLoop) -> None:
         self.identity = simulator.identity
         self.profile = profile
         self.seed = seed
         self._session = simulator.start(profile, seed=derive_seed(seed, "user"))
-        self._aclose = getattr(simulator, "aclose", None)
+        self._computes = bool(getattr(simulator, "embedded", False))
+        self._loop = loop
         self._heard: tuple[Turn, ...] = ()
         self._said: dict[int, UserTurn] = {}
 
@@ -42,7 +44,9 @@ class Person:
             return said
         if said is not None and said.ending is not None and heard[: len(self._heard)] == self._heard:
             return UserTurn("", ending=said.ending)
-        said = await self._session.reply(heard)
+        # A simulator that calls a model keeps to one loop; who only computes may do so anywhere.
+        reply = self._session.reply(heard)
+        said = await (reply if self._computes else asyncio.wrap_future(self._loop.submit(reply)))
         self._heard = heard
         self._said = {at: turn for at, turn in self._said.items() if at < len(heard)} | {len(heard): said}
         return said
@@ -52,20 +56,9 @@ class Person:
         said = await self.answer(history)
         return said.ending is not None and not said.text.strip()
 
-    def now(self, what: Callable[[Iterable[Turn]], Awaitable[T]], history: Iterable[Turn]) -> T:
-        """`answer` or `leaves_after` for a loop that does not wait: on an event loop of its own, in a thread where
-        one runs already."""
-
-        async def once() -> T:
-            try:
-                return await what(history)
-            finally:
-                if self._aclose is not None:  # connections belong to the loop, which ends here
-                    await self._aclose()
-
-        with event_loop() as run:
-            done: T = run(once)
-        return done
+    def now(self, what: Callable[[Iterable[Turn]], Coroutine[Any, Any, T]], history: Iterable[Turn]) -> T:
+        """`answer` or `leaves_after` for a loop that does not wait, whether or not an event loop runs around it."""
+        return self._loop.submit(what(history)).result()
 
     @property
     def ending(self) -> Ending | None:
@@ -116,6 +109,7 @@ class People:
         self.identity = self.users.identity
         self._simulator = self.users.simulator()
         self._called: list[Person] = []
+        self._loop = BackgroundLoop()
 
     def person(self, who: int | str, *, goal: str | None = None) -> Person:
         """The person `who`: the k-th that `understudy simulate` with this seed would call, or the one behind a name.
@@ -129,13 +123,26 @@ class People:
         if goal is not None:
             profile = msgspec.structs.replace(profile, goal=msgspec.structs.replace(profile.goal, text=goal))
         purpose = "rollout" if isinstance(who, int) else "named"
-        person = Person(self._simulator, profile, seed=derive_seed(self.seed, purpose, who))
+        person = Person(self._simulator, profile, seed=derive_seed(self.seed, purpose, who), loop=self._loop)
         self._called.append(person)
         return person
 
     def conversations(self) -> list[Conversation]:
         """Every conversation that was held so far, ready for `write_corpus` and `understudy audit`."""
         return [talk for person in self._called if (talk := person.conversation()).turns]
+
+    def close(self) -> None:
+        """Close what the users hold (connections to a model); people of fitted or structured users hold nothing."""
+        close = getattr(self.users, "aclose", None)
+        if close is not None:
+            self._loop.submit(close()).result()
+        self._loop.close()
+
+    def __enter__(self) -> People:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 Users = People | SimulatedUsers | str | os.PathLike[str]
