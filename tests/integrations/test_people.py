@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -239,3 +240,12 @@ def test_openevals_async_says_the_same() -> None:
         if message["role"] == "user":
             assert asyncio.run(later.user(trajectory[:at])) == message
     assert asyncio.run(later.stopping_condition(trajectory)) is True
+
+
+def test_the_tests_of_peers_are_offline(offline: list[str]) -> None:
+    with socket.socket() as plain, pytest.raises(OSError, match="the test is offline"):
+        plain.connect(("192.0.2.1", 9))
+    with pytest.raises(socket.gaierror):
+        socket.create_connection(("telemetry.example.com", 443), timeout=1)
+    assert offline == ["192.0.2.1:9", "telemetry.example.com"]
+    offline.clear()

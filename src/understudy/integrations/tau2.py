@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from understudy.integrations.people import Person
 
+# The `tau2` of PyPI is another program.
+_PACKAGE = "'tau2 @ git+https://github.com/sierra-research/tau2-bench'"
 STOP = "###STOP###"  # what ends a run of τ²-bench when it stands in a message of the user
 
 
@@ -29,8 +31,7 @@ def tau2_user(users: Users, *, seed: int = 0) -> type[Any]:
     Works with `HalfDuplexUser` (τ²-bench 1.x) and with `BaseUser`, its base before that. Raises `MissingExtraError`
     where τ²-bench is not installed.
     """
-    require("tau2", package="'tau2 @ git+https://github.com/sierra-research/tau2-bench'", purpose="a τ²-bench user")
-    messages = importlib.import_module("tau2.data_model.message")
+    messages = require("tau2.data_model.message", package=_PACKAGE, purpose="a τ²-bench user")
     base, state_class = _bases()
     people = people_of(users, seed)
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +33,9 @@ class Result(NamedTuple):
 def environment(group: str, home: Path = HOME) -> Path:
     """The Python of the environment of `group`, made anew where its requirements or ours have changed."""
     requirements = Path(__file__).with_name(f"{group}.txt")
-    state = hashlib.sha256(requirements.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    ours = [*project["dependencies"], *project["optional-dependencies"]["web"], *_TOOLS]
+    state = hashlib.sha256(requirements.read_bytes() + "\n".join(ours).encode()).hexdigest()
     folder, python = home / group, home / group / "bin" / "python"
     stamp = folder / "installed"
     if stamp.exists() and stamp.read_text() == state:
