@@ -36,6 +36,7 @@ FIGURES = (
     "partner_model",
     "consistency",
     "integrations",
+    "training",
     "serve",
     "panel",
 )

@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_AT_FIRST = 3  # steps whose lines are as long as lines are to stay
+
+
 class Reinforcement(msgspec.Struct, frozen=True):
     """How to learn from rollouts. A step takes `starts` users, each in `group` conversations that start alike."""
 
-    steps: int = 60
+    steps: int = 40
     starts: int = 4
     group: int = 4
     micro_batch: int = 96  # lines computed at a time; changes memory, not results
@@ -37,9 +40,42 @@ class Reinforcement(msgspec.Struct, frozen=True):
     discount: float = 0.5  # what the next turn's reward is worth to this one
     rate: float = 1e-3
     clip: float = 1.0
-    divergence: float = 0.1  # price of a nat of distance from the supervised policy, per line
+    divergence: float = 0.15  # price of a nat of distance from the supervised policy, per line
     questions: bool = True
     gate: bool = True
+
+
+def beyond_length(rewards: Sequence[float | None], words: Sequence[int], *, price: float = 0.0) -> list[float | None]:
+    """What each reward is above those of lines of its length, by a straight line through the batch, less the price.
+
+    A reward that grows with length by itself would buy longer lines, and one that is positive longer conversations.
+    `price` is what a word costs beyond that, or earns where it is negative (`price_of_a_word`).
+
+    >>> beyond_length([0.2, 0.4, None, 0.6, 1.0], [2, 4, 5, 6, 8])[:3]
+    [0.02, -0.02..., None]
+    """
+    known = [k for k, reward in enumerate(rewards) if reward is not None]
+    if not known:
+        return list(rewards)
+    y, x = np.array([rewards[k] for k in known], dtype=float), np.array([words[k] for k in known], dtype=float)
+    slope = float(np.cov(x, y, bias=True)[0, 1] / x.var()) if len(known) > 2 and x.var() > 0 else 0.0
+    left = y - y.mean() - (slope + price) * (x - x.mean())
+    found: list[float | None] = [None] * len(rewards)
+    for k, value in zip(known, left.tolist(), strict=True):
+        found[k] = round(value, 9)
+    return found
+
+
+def price_of_a_word(lengths: Sequence[float]) -> float:
+    """What a word has to cost for lines to stay as long as they were at first, from the mean length of every step.
+
+    >>> price_of_a_word([10.0] * 6), price_of_a_word([10.0, 10.0, 10.0, 12.0]) > 0
+    (0.0, True)
+    """
+    if len(lengths) <= _AT_FIRST:
+        return 0.0
+    away = np.array(lengths) - np.mean(lengths[:_AT_FIRST])
+    return float(0.01 * away[-_AT_FIRST:].mean() + 0.003 * away.sum())
 
 
 class Advantage(NamedTuple):
@@ -121,8 +157,9 @@ def practise(
     *,
     seed: int,
     step: int,
+    price: float = 0.0,
 ) -> Practice:
-    """The rollouts of one step and what each line earned; depends on weights, seed and step alone."""
+    """The rollouts of one step and what each line earned; depends on weights, seed, step and the price of a word."""
     rng = stream(seed, "starts", step)
     chosen = [profiles[int(k)] for k in rng.integers(len(profiles), size=how.starts)]
     people = [p for p in chosen for _ in range(how.group)]
@@ -132,9 +169,10 @@ def practise(
         talks = asked_who(weights, language, talks, profiles, rng)
     spoken = [s for talk in talks for s in talk.spoken]
     earned = reward(spoken, seed=derive_seed(seed, "reward", step))
-    rewards, at, rows = earned.reward, 0, []
+    rewards = earned.reward
+    counted, at, rows = beyond_length(rewards, [len(s.line.split()) for s in spoken], price=price), 0, []
     for talk in talks:
-        rows.append(returns(rewards[at : at + len(talk.spoken)], how.discount))
+        rows.append(returns(counted[at : at + len(talk.spoken)], how.discount))
         at += len(talk.spoken)
     advantage = advantages(rows, how.group)
     known = [r for r in rewards if r is not None]

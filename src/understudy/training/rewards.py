@@ -18,6 +18,7 @@ from understudy.seeds import derive_seed, stream
 from understudy.training.critics import ContingencyCritic, Floats, RealismCritic
 
 DECOYS = 8
+_UNSEEN = 0.5  # a judge knows the lines that it was fitted on: others stand about half as far above other personas
 LEAST = 0.02  # of a term: a product of nothing would forget all others
 DEGENERATE = ("blank", "echo", "copy", "repeat")  # earns nothing; a line of one word is only not judged
 
@@ -51,16 +52,17 @@ class Band(msgspec.Struct, frozen=True):
 
     shortest: float
     longest: float
-    own: float  # contrast with other personas that a fifth of people's own lines exceed
+    own: float  # how far people's lines stand above other personas on average
 
 
 class Composite:
     """The geometric mean of all terms of a line, times what copies, repeats and lengths leave.
 
-    Terms, each in 0..1: `own`, the judge's score of the line for its persona above that for others', 1 at the level that
-    a fifth of people's lines reach; `agrees`, not taking back a fact or an earlier line; `knows`, the simulator's own
-    answer when asked who it is (only where it was asked); `real`, a critic cannot tell the line from people's; `fits`,
-    it answers what was heard. A term near 0 takes all with it, so that none can be traded for another.
+    Terms, each in 0..1: `own`, the judge's score of the line for its persona above that for others', 1 at the mean of
+    people's own lines, for nobody speaks of themselves all the time; `agrees`, not taking back a fact or an earlier
+    line; `knows`, the simulator's own answer when asked who it is (only where it was asked); `real`, a critic cannot
+    tell the line from people's; `fits`, it answers what was heard. A term near 0 takes all with it, so that none can be
+    traded for another.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class Composite:
         contrast = contrasts(self.judge, lines, self.personas, seed=seed)
         full = max(self.band.own, 1e-3)
         terms: dict[str, list[float | None]] = {
-            "own": [None if c is None else float(np.clip(0.25 + 0.75 * c / full, 0, 1)) for c in contrast],
+            "own": [None if c is None else float(np.clip(0.1 + 0.9 * c / full, 0, 1)) for c in contrast],
             "agrees": agreements(self.judge, lines),
             "knows": [s.answer for s in lines],
             "real": _doubled(self.realism.score([s.line for s in lines])),
@@ -176,7 +178,7 @@ def band_of(lines: Sequence[Spoken], judge: LineJudge, *, seed: int) -> Band:
     some = [lines[int(k)] for k in stream(seed, "band").permutation(len(lines))[:600]]
     known = [c for c in contrasts(judge, some, personas, seed=seed) if c is not None] if len(personas) > 1 else []
     low, high = np.quantile(lengths, [0.05, 0.95])
-    return Band(float(low), float(high), float(np.quantile(known, 0.8)) if known else 1.0)
+    return Band(float(low), float(high), _UNSEEN * float(np.mean(known)) if known else 1.0)
 
 
 def means(terms: Mapping[str, Sequence[float | None]]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from understudy.seeds import derive_seed, stream
 from understudy.training.checkpoints import Checkpoint, load_checkpoint, remove_checkpoint, save_checkpoint
 from understudy.training.critics import ContingencyCritic, RealismCritic
 from understudy.training.lessons import Lessons, lessons
-from understudy.training.reinforcement import Practice, Reinforcement, improve, practise
+from understudy.training.reinforcement import Practice, Reinforcement, improve, practise, price_of_a_word
 from understudy.training.rewards import Band, Composite, Reward, Spoken, band_of
 from understudy.training.supervised import Learning, OnProgress, Steps, Supervision, beginning, learn
 from understudy.users.neural.decoder import Shape, Weights, new_weights
@@ -188,7 +188,10 @@ def reinforce(
     stopped = ""
     for step in range(len(rows), how.steps):
         on_progress("learning from rollouts", step, how.steps)
-        practice = practise(steps.weights, users.language, users.profiles, partner, reward, how, seed=seed, step=step)
+        price = price_of_a_word([row["words"] for row in rows])
+        practice = practise(
+            steps.weights, users.language, users.profiles, partner, reward, how, seed=seed, step=step, price=price
+        )
         rows.append({"stage": "reinforcement", "step": step + 1, **practice.log})
         stopped = degenerates(rows) if how.gate else ""
         if stopped:

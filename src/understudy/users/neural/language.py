@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from understudy.conversations import Turn
-from understudy.users.neural.decoder import HEARD, PROFILE, SAID, Scene
+from understudy.users.neural.decoder import HEARD, PAD, PROFILE, SAID, Scene
 from understudy.users.neural.subwords import UNKNOWN, Subwords, learn_pieces
 from understudy.users.profile import Profile
 
@@ -46,6 +46,9 @@ class Language:
         self.intent_numbers = {name: words.mark(f"<intent {k}>") for k, name in enumerate(intents)}
         self._intent_names = {number: name for name, number in self.intent_numbers.items()}
         self._first_piece = len(words.pieces.marks)
+        self._inside = [words.text(n)[:1].isalnum() for n in range(len(words))]
+        whole = set(self.sayable)
+        self._unfinished = [n >= self._first_piece and n not in whole for n in range(len(words))]
         kinds = itertools.product(("intent", "text", "end"), (False, True), (False, True))
         self._masks = {given: self._mask(*given) for given in kinds}
 
@@ -106,18 +109,26 @@ class Language:
         """Whether a number is a piece of text."""
         return number >= self._first_piece
 
-    def allowed(self, scene: Scene, said: int, pieces: int, *, may_leave: bool) -> Floats:
-        """What may be chosen after `said` numbers of a turn, `pieces` of them text: 0, else minus infinity.
+    def allowed(self, scene: Scene, said: Sequence[int], *, may_leave: bool) -> Floats:
+        """What may be chosen after the numbers `said` of a turn: 0, else minus infinity.
 
         First an intent, or to leave; then text; the end of the turn only after some, and nothing else when it is long.
-        Text is whole words of the corpus and what stands in the scene to be taken from: no word is made up.
+        Text is whole words of the corpus, and what is taken from the scene piece by piece: no word is made up.
         """
+        pieces = sum(map(self.is_text, said))
         kind = "intent" if not said and self.intent_numbers else "end" if pieces >= MOST_TURN else "text"
         mask = self._masks[kind, pieces > 0, may_leave]
-        if kind != "text":
+        if kind != "text" or not self.sayable:
+            return mask
+        last = said[-1] if said else PAD
+        there = [n for n, b in zip(scene.numbers, scene.belongs, strict=True) if b in (PROFILE, HEARD)]
+        goes_on = [b for a, b in itertools.pairwise(there) if a == last and self._inside[b]]
+        if goes_on and self._unfinished[last]:
+            mask = np.full(len(mask), -np.inf)
+            mask[goes_on] = 0.0
             return mask
         mask = mask.copy()
-        mask[[n for n, b in zip(scene.numbers, scene.belongs, strict=True) if b != SAID and self.is_text(n)]] = 0.0
+        mask[[n for n in there if self.is_text(n) and not self._inside[n]] + goes_on] = 0.0
         return mask
 
     def _mask(self, kind: str, something: bool, may_leave: bool) -> Floats:
@@ -125,7 +136,7 @@ class Language:
         if kind == "intent":
             mask[list(self.intent_numbers.values())] = 0.0
         if kind == "text":
-            mask[self.sayable] = 0.0
+            mask[self.sayable or slice(self._first_piece, None)] = 0.0
         if something:
             mask[self.end] = 0.0
         if may_leave:
@@ -142,5 +153,4 @@ def learn_language(
     marks += [f"<at {k}>" for k in range(MOST_AT + 1)]
     marks += [f"<{name} {level}>" for name in sorted(style_edges) for level in range(_LEVELS)]
     words = Subwords(learn_pieces(texts, marks=marks, most=most))
-    every = range(len(marks), len(words))
-    return Language(words, intents, style_edges, words.whole(texts) or list(every))
+    return Language(words, intents, style_edges, words.whole(texts))

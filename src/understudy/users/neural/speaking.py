@@ -38,7 +38,6 @@ def speak(weights: Weights, language: Language, asked: Sequence[Asked], *, top_p
         everywhere = torch.ones(len(asked), 1, dtype=torch.bool)
         state, number = reading.start, np.full(len(asked), language.user)
         said: list[list[int]] = [[] for _ in asked]
-        pieces = [0] * len(asked)
         speaking = list(range(len(asked)))
         while speaking:
             states = follow(weights, state, torch.from_numpy(number).unsqueeze(1))
@@ -46,10 +45,9 @@ def speak(weights: Weights, language: Language, asked: Sequence[Asked], *, top_p
             logp = log_probabilities(found).numpy().astype(np.float64)
             state = states[:, -1]
             for k in speaking:
-                allowed = language.allowed(asked[k].scene, len(said[k]), pieces[k], may_leave=asked[k].may_leave)
+                allowed = language.allowed(asked[k].scene, said[k], may_leave=asked[k].may_leave)
                 number[k] = _draw(logp[k], allowed, asked[k].rng, top_p)
                 said[k].append(int(number[k]))
-                pieces[k] += language.is_text(said[k][-1])
             speaking = [k for k in speaking if said[k][-1] not in (language.end, language.bye)]
     return said
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 _WORD = re.compile(r" ?[^\W_]+(?:['’][^\W_]+)*| ?[^\w\s]+|_+|\s+")
 FEWEST = 3  # times that two pieces have to stand together before they become one
 UNKNOWN = "<unknown>"
+_SPACED = 0.7  # share of words in one piece above which words are what is said
 
 Pair = tuple[str, str]
 
@@ -50,11 +51,19 @@ class Subwords:
         return self._marks[name]
 
     def whole(self, texts: Iterable[str]) -> list[int]:
-        """The pieces that are words or marks of their own in these texts, `FEWEST` times at least."""
-        counts = Counter(
-            found[0] for text in texts for word in _WORD.findall(f" {text}") if len(found := self._word(word)) == 1
-        )
+        """The pieces that are words or marks of their own in these texts, `FEWEST` times at least.
+
+        None where words are mostly of several pieces, as in scripts without spaces: there every piece is as good.
+        """
+        words = [self._word(word) for text in texts for word in _WORD.findall(f" {text}")]
+        counts = Counter(word[0] for word in words if len(word) == 1)
+        if counts.total() < _SPACED * len(words):
+            return []
         return sorted(number for number, count in counts.items() if count >= FEWEST)
+
+    def text(self, number: int) -> str:
+        """The piece of a number; nothing for marks."""
+        return self._texts[number]
 
     def encode(self, text: str) -> list[int]:
         """The numbers of a text. A first space is put before it, so that a word is the same wherever it stands."""
