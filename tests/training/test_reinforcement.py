@@ -83,9 +83,9 @@ def test_prompt_to_line_alone_collapses_what_users_say_and_the_composite_does_no
     worse, single, _ = reinforce(users, PromptToLine(world.judge()), realism, alone, world.partner(), seed=0)
     (before, earned), (kept, after), (left, _) = variety(users.weights), variety(better), variety(worse)
     assert np.mean([r["reward"] for r in single[-5:]]) > np.mean([r["reward"] for r in single[:5]])
-    assert left < 0.75 * before
-    assert kept > 0.85 * before
-    assert after > earned
+    assert left < 0.6 * before
+    assert kept > 0.75 * before
+    assert after > earned + 0.1
     assert degenerates(single) or single[-1]["distinct"] < single[0]["distinct"]
     assert not degenerates(rows)
 

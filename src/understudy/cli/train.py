@@ -72,7 +72,8 @@ def train(
     """
     from understudy.training.reinforcement import Reinforcement
     from understudy.training.supervised import Supervision
-    from understudy.training.train import Plan
+    from understudy.training.checkpoints import remove_checkpoint
+    from understudy.training.train import CHECKPOINTS, Plan
     from understudy.users.neural.decoder import torch_module
 
     torch_module()
@@ -85,6 +86,7 @@ def train(
         corpus, plan, (users, real), partner, judge, seed, folder, output, resume=resume, again=resume_line(context)
     )
     trained.users.save(folder)
+    remove_checkpoint(folder / CHECKPOINTS)
     _tell(output, trained, folder, rewarding, time.perf_counter() - start)
 
 

@@ -101,3 +101,5 @@ def remove_checkpoint(folder: Path) -> None:
     """Leave nothing of it behind."""
     for path in (folder / _HEADER, *folder.glob(_TENSORS.format("*"))):
         path.unlink(missing_ok=True)
+    if folder.is_dir():
+        folder.rmdir()

@@ -14,7 +14,7 @@ from understudy.conversations import Corpus
 from understudy.measures.consistency.line_judge import LineJudge
 from understudy.rollouts.partner import Partner
 from understudy.seeds import derive_seed, stream
-from understudy.training.checkpoints import Checkpoint, load_checkpoint, remove_checkpoint, save_checkpoint
+from understudy.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from understudy.training.critics import ContingencyCritic, RealismCritic
 from understudy.training.lessons import Lessons, lessons
 from understudy.training.reinforcement import Practice, Reinforcement, improve, practise, price_of_a_word
@@ -79,7 +79,6 @@ def train(
         taught = taught._replace(language=first.language)
         supervised, log = first, list[dict[str, Any]]()
     if plan.reinforcement is None:
-        remove_checkpoint(folder / CHECKPOINTS)
         return Trained(supervised, log, "")
     reward, realism = composite(taught, judge, seed=seed)
     weights, rows, stopped = reinforce(
