@@ -70,9 +70,9 @@ def train(
     understudy train real.jsonl --real real.jsonl --out model/
     understudy simulate model/ --partner fitted:real.jsonl --out syn.jsonl
     """
+    from understudy.training.checkpoints import remove_checkpoint
     from understudy.training.reinforcement import Reinforcement
     from understudy.training.supervised import Supervision
-    from understudy.training.checkpoints import remove_checkpoint
     from understudy.training.train import CHECKPOINTS, Plan
     from understudy.users.neural.decoder import torch_module
 
