@@ -121,11 +121,11 @@ def test_reasons_say_how_the_user_left(population: FittedPopulation) -> None:
 
 
 def fitted(population: FittedPopulation) -> Frustration:
-    return population._speaker.frustration
+    return population.speaker.frustration
 
 
 def test_events_are_read_from_what_the_partner_did(population: FittedPopulation) -> None:
-    learned, embed = fitted(population), population._speaker.vectors.embed
+    learned, embed = fitted(population), population.speaker.vectors.embed
 
     def events(text: str, *before: str) -> Events:
         told = []

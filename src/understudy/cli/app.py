@@ -11,6 +11,7 @@ import typer
 
 from understudy import __version__
 from understudy.cli import (
+    align,
     audit,
     demo,
     doctor,
@@ -51,8 +52,8 @@ IN_SHORT = {
     "fit_judge": "Learn judges of consistency from real conversations.",
 }
 VERBS = (
-    demo.demo, split.split, fit.fit, simulate.simulate, generate.generate, audit.audit, transfer.transfer, rank.rank,
-    mix.mix, export.export, privacy.privacy, serve.serve, panel.panel, lineage.lineage, retest.retest,
+    demo.demo, split.split, fit.fit, align.align, simulate.simulate, generate.generate, audit.audit, transfer.transfer,
+    rank.rank, mix.mix, export.export, privacy.privacy, serve.serve, panel.panel, lineage.lineage, retest.retest,
     fit_judge.fit_judge, train.train, plan.plan, doctor.doctor,
 )  # fmt: skip
 for verb in VERBS:

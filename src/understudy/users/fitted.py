@@ -12,6 +12,7 @@ import numpy as np
 
 from understudy.conversations import Ending, Turn
 from understudy.seeds import derive_seed, stream
+from understudy.users.deeds import LEAVES
 from understudy.users.entities import Filler
 from understudy.users.frustration import NOTHING, Events, Said
 from understudy.users.intents import NONE
@@ -45,6 +46,9 @@ class FittedUserSession:
     `UserTurn.state["partner_model"]`, that the partner's acts move and that moves patience, leaving, length, politeness
     and delegation as it does in the people of the corpus. Without one the user behaves as fitted.
 
+    A persona with `slots` (see `SlotModel`) makes those turns likelier that a user with them would say: what it does,
+    which item it names, whether it pushes back, how long it writes; and it leaves sooner or later.
+
     A turn carries the labels of the real turn in whose words it is said: its `acts`, `meta["entities"]` as they stand
     in the words now said, and its satisfaction, where turns were labelled with one, in `state`.
     """
@@ -53,6 +57,8 @@ class FittedUserSession:
         self._speaker, self._profile, self._seed, self._fixed = speaker, profile, seed, view
         self._anchor = _anchor_of(speaker, profile, seed)
         self._filler = Filler(profile.goal.entities)
+        slots = profile.persona.slots
+        self._lean = speaker.slots.lean(tuple(sorted(slots.items()))) if slots else None
         self._restart()
 
     def _restart(self) -> None:
@@ -81,6 +87,7 @@ class FittedUserSession:
         frustration = max(self._level - speaker.frustration.usual, 0.0)
         left = self._planned() - thread.said
         nudge = float(speaker.departures[heard.act + 1]) - math.log(max(self._profile.patience, 1e-3))
+        nudge += self._profile.persona.slots.get(LEAVES, 0.0)
         speaks_last = bool(speaker.table.spoke_last[self._anchor])
         state: dict[str, Any] = {
             "turn": thread.said,
@@ -102,7 +109,9 @@ class FittedUserSession:
         closing = speaks_last and rng.random() < closes
         letdowns = speaker.frustration.letdowns(events, frustration)
         last = closing if speaks_last else None
-        row, heard = speaker.choose(thread, heard, closing=last, rng=rng, letdowns=letdowns, wording=wording)
+        row, heard = speaker.choose(
+            thread, heard, closing=last, rng=rng, letdowns=letdowns, wording=wording, lean=self._lean
+        )
         line = speaker.say(row, thread, heard, self._filler, rng)
         after = followed(speaker, thread, row)
         # Unanswered, the step of the plan is still to do; the turns that the user has time for are spent all the same.

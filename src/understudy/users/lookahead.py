@@ -29,6 +29,8 @@ AVAILABLE_BEFORE_TURN_1: Mapping[str, str] = {
     "persona.id": "known from the user's other sessions or assigned",
     "persona.style": "measured on the user's other sessions, or drawn",
     "persona.big_five": "from a questionnaire before the session, or drawn",
+    "persona.slots": "learned from the user's other sessions",
+    "persona.text": "the slots in words",
     "persona.facts": "told before the session, or in other sessions",
     "goal.topic": "the scenario or task the user comes with",
     "goal.entities": "what the user has in mind when it comes; not what the partner will bring up",
@@ -204,6 +206,7 @@ def _leaves(profile: Profile) -> Iterator[tuple[str, Any]]:
 
 def _texts(profile: Profile) -> Iterator[tuple[str, str]]:
     yield from (("persona.facts", fact) for fact in profile.persona.facts)
+    yield "persona.text", profile.persona.text
     yield from (("knowledge", fact) for fact in profile.knowledge)
     yield "goal.text", profile.goal.text
 

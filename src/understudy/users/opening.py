@@ -62,10 +62,15 @@ def _open(text: str) -> SimulatedUsers:
         )
     path = Path(text)
     if path.is_dir():
+        from understudy.users.aligned import load_aligned
         from understudy.users.neural.population import is_neural, load_neural
+        from understudy.users.personas import FILE
         from understudy.users.population import load_population
 
-        return load_neural(path) if is_neural(path) else load_population(path)
+        if is_neural(path):
+            return load_neural(path)
+        population = load_population(path)
+        return load_aligned(path, population) if (path / FILE).exists() else population
     why = "users are a folder made by `understudy fit`, structured:GOALS, or prompted:PLAN.toml"
     if path.is_file():
         why = f"{text} is a file; {why}"

@@ -17,6 +17,7 @@ from understudy.users.fitted import FittedPartner, FittedUser
 from understudy.users.intents import label_turns
 from understudy.users.material import Floats, Ints, Material, Side, flatten
 from understudy.users.partner_model import PartnerModel
+from understudy.users.personas import FILE as PERSONAS
 from understudy.users.profile import Goal, Persona, Profile
 from understudy.users.retrieval import fit_cells
 from understudy.users.speaker import Guard, Speaker
@@ -130,8 +131,18 @@ class FittedPopulation:
 
     def save(self, folder: str | Path) -> None:
         """Write the population as JSON and Parquet. The folder holds the real turns: keep it as you keep them."""
+        self.write(Path(folder))
+        (Path(folder) / PERSONAS).unlink(missing_ok=True)  # of users who were aligned there before
+
+    def write(self, folder: Path) -> None:
+        """Write what was fitted, and leave alone whatever stands beside it."""
         material = self.material._replace(partner_model=self.partner_model)
-        save_material(material, Path(folder), copy_guard=self.copy_guard)
+        save_material(material, folder, copy_guard=self.copy_guard)
+
+    @property
+    def speaker(self) -> Speaker:
+        """The engine of the users."""
+        return self._speaker
 
     @property
     def partner_model(self) -> PartnerModel:

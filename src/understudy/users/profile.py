@@ -8,12 +8,18 @@ import msgspec
 
 
 class Persona(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The stable who. `style` holds named style features (see `measures.style`); `big_five` z-scores by trait."""
+    """The stable who. `style` holds named style features (see `measures.style`); `big_five` z-scores by trait.
+
+    `slots` says what this person does more (above 0) or less than others, as log odds (see `users.slots`); `text` says
+    it in words.
+    """
 
     id: str
     style: Mapping[str, float] = msgspec.field(default_factory=dict)
     big_five: Mapping[str, float] = msgspec.field(default_factory=dict)
     facts: tuple[str, ...] = ()
+    slots: Mapping[str, float] = msgspec.field(default_factory=dict)
+    text: str = ""
 
 
 class Goal(msgspec.Struct, frozen=True, omit_defaults=True):

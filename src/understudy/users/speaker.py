@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from understudy.conversations.text import tokens
 from understudy.users.copy_guard import SPAN, CopyGuard
+from understudy.users.deeds import DeedReader
 from understudy.users.entities import Entity, Filler, Gazetteer
 from understudy.users.frustration import Frustration
 from understudy.users.intents import NONE, IntentModel, leaving_odds, quarters
@@ -21,6 +22,7 @@ from understudy.users.partner_learning import learn, turn_outcomes
 from understudy.users.partner_model import PartnerModel
 from understudy.users.phrases import PhraseBook, Piece, written
 from understudy.users.retrieval import STYLE_NAMES, Neighbours, Styles, build_table, fit_styles, turn_style
+from understudy.users.slots import SlotModel
 from understudy.users.splicing import Splicer
 from understudy.users.tilting import tilt
 from understudy.users.vectors import WordVectors
@@ -86,6 +88,7 @@ class Speaker:
         self, material: Material, *, user_side: bool, embedded: Floats, gazetteer: Gazetteer, guard: Guard
     ) -> None:
         self.turns = material.turns
+        self.embedded = embedded
         self.side = material.user if user_side else material.assistant
         self.other = material.assistant if user_side else material.user
         self.user_side = user_side
@@ -165,6 +168,14 @@ class Speaker:
         return learn([said[a:b] for a, b in itertools.pairwise(begins)])
 
     @cached_property
+    def deeds(self) -> DeedReader:
+        return DeedReader(self)
+
+    @cached_property
+    def slots(self) -> SlotModel:
+        return SlotModel(self)
+
+    @cached_property
     def outcomes(self) -> npt.NDArray[np.float64]:
         """Length, politeness and delegation of each row, in the units of the partner model."""
         model = self.partner_model
@@ -187,12 +198,14 @@ class Speaker:
         rng: Rng,
         letdowns: Ints | None = None,
         wording: npt.NDArray[np.float64] | None = None,
+        lean: npt.NDArray[np.float64] | None = None,
     ) -> tuple[int, Heard]:
         """The row to say next. `closing` says whether this is to be the last thing said, where that is decided.
 
         `letdowns`, where the other side has let the speaker down, are the rows that real speakers said then: one
         of them is said, or what was said last in other words, and no step of the plan. `wording`: by how much, in
         standard deviations, the speaker's view of the other side moves what it says (`PartnerModel.wording`).
+        `lean`: by how much likelier each row is said by the speaker's persona (`SlotModel.lean`).
         """
         t, w = self.table, self.weights
         near = self.neighbours.near(heard.context, t.topic, thread.topic, _NEAR, rng) if heard.text else _NO_ROWS
@@ -229,6 +242,8 @@ class Speaker:
             score = score + w.letdown * np.isin(rows, letdowns)
             if thread.row != NONE:
                 score = score + w.again * (t.own[rows] @ t.own[thread.row])
+        if lean is not None:
+            score = score + _TEMPERATURE * lean[rows]
         if thread.used:
             own = t.talk[rows] == thread.talk
             said = (t.text_key[rows][:, None] == np.array(thread.used)).any(axis=1)
