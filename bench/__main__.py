@@ -39,6 +39,7 @@ FIGURES = (
     "training",
     "serve",
     "panel",
+    "alignment",
 )
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "docs" / "evidence.md")
