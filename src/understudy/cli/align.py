@@ -10,7 +10,7 @@ import typer
 from understudy.cli import options
 from understudy.cli.corpora import amount, load_corpus
 from understudy.cli.destinations import folder_for
-from understudy.cli.models import Limits, MaxCalls, MaxTokens, MaxUsd, Models
+from understudy.cli.models import Limits, MaxCalls, MaxTokens, Models
 from understudy.cli.output import Output
 from understudy.errors import UsageError
 
@@ -43,7 +43,6 @@ def align(
     latest: Latest = 12,
     level: Level = 0.05,
     model: Model = None,
-    max_usd: MaxUsd = None,
     max_tokens: MaxTokens = None,
     max_calls: MaxCalls = None,
     user_role: options.UserRole = None,
@@ -75,7 +74,7 @@ def align(
     folder = folder_for(out)
     asked: LanguageModel | None = None
     if model is not None:
-        limits = Limits(max_usd, max_tokens, max_calls)
+        limits = Limits(tokens=max_tokens, calls=max_calls)
         asked = Models(concurrency=1, seed=seed, limits=limits)(model)
     start = time.perf_counter()
     with output.progress() as on_progress:
