@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -12,7 +12,7 @@ import numpy as np
 
 from understudy.conversations import Corpus
 from understudy.errors import UsageError
-from understudy.models.model import LanguageModel, ModelFault
+from understudy.models.model import LanguageModel, ModelFault, close_model
 from understudy.seeds import stream
 from understudy.users.aligned import AlignedPopulation
 from understudy.users.deeds import Rows
@@ -121,23 +121,22 @@ def align(
     rows = base.speaker.deeds.read(log)
     sessions = slots.read(rows)
     wording = Wording(log)
-    names = np.unique(log.unit_ids)
     records: dict[str, PersonaRecord] = dict(known)
+    tasks: list[_User] = []
+    for number, name in enumerate(np.unique(log.unit_ids).tolist()):
+        own = np.flatnonzero(rows.user_of_talk == number)
+        if len(own):
+            source = digest_of(name)
+            record = records.setdefault(source, PersonaRecord(f"sim-{len(records):06d}", source, ()))
+            tasks.append(_User(base, log, rows, sessions, own, record, settings, seed, wording))
     versions: dict[str, Version] = {}
-    owner = rows.user_of_talk
-    for number, name in enumerate(names.tolist()):
-        own = np.flatnonzero(owner == number)
-        if not len(own):
-            continue
-        source = digest_of(name)
-        record = known.get(source) or PersonaRecord(f"sim-{len(records):06d}", source, ())
-        task = _User(base, log, rows, sessions, own, record, settings, seed, wording)
-        if on_progress:
-            on_progress("aligning", number, len(names))
-        version = task.searched() if model is None else asyncio.run(task.asked(model))
-        version = msgspec.structs.replace(version, log=log.digest[:12], seed=seed)
-        records[source] = task.updated(version)
-        versions[records[source].id] = version
+    if model is None:
+        found = [task.searched() for task in _counted(tasks, on_progress)]
+    else:
+        found = asyncio.run(_asked(tasks, model, on_progress))
+    for task, version in zip(tasks, found, strict=True):
+        versions[task.record.id] = msgspec.structs.replace(version, log=log.digest[:12], seed=seed)
+        records[task.record.source] = task.updated(versions[task.record.id])
     made = Personas(
         population=base.material.corpus_digest,
         log=log.digest[:12],
@@ -145,6 +144,21 @@ def align(
     )
     wording.check(made.personas)
     return Alignment(AlignedPopulation(base, made), versions)
+
+
+def _counted(tasks: list[_User], on_progress: Progress | None) -> Iterator[_User]:
+    for number, task in enumerate(tasks):
+        if on_progress:
+            on_progress("aligning", number, len(tasks))
+        yield task
+
+
+async def _asked(tasks: list[_User], model: LanguageModel, on_progress: Progress | None) -> list[Version]:
+    """What a model makes of each user, one after the other; its connections live no longer than this."""
+    try:
+        return [await task.asked(model) for task in _counted(tasks, on_progress)]
+    finally:
+        await close_model(model)
 
 
 class _User:

@@ -136,9 +136,9 @@ class Wording:
         return None if at is None else " ".join(words[at : at + COPIED])
 
     def check(self, records: Iterable[PersonaRecord]) -> None:
-        """Raise `SimulatorError` where a persona holds the log's words."""
+        """Raise `SimulatorError` where what was written of a persona holds the log's words."""
         for record in records:
-            for text in (record.text, *record.facts, *(v.feedback for v in record.history)):
+            for text in (*record.facts, *(v.feedback for v in record.history)):
                 if (words := self.copied(text)) is not None:
                     raise SimulatorError(
                         f"the persona {record.id} says {words!r}, which stands in the log",
