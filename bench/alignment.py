@@ -76,7 +76,7 @@ def earlier(corpus: Corpus, share: float = 0.7) -> tuple[Corpus, Corpus]:
 def learned(population: FittedPopulation, corpus: Corpus, names: list[str]) -> np.ndarray:
     """The most likely slots of these people, as vectors, whether a test would accept them or not."""
     slots = population.speaker.slots
-    rows = population.speaker.deeds.read(corpus)
+    rows = population.speaker.slots.deeds.read(corpus)
     told, units = slots.read(rows), np.unique(corpus.unit_ids)
     nothing, zero = Replay.of(slots, {}), slots.values_of({})
     own = [told.take(np.flatnonzero(units[rows.user_of_talk] == name)) for name in names]
@@ -86,7 +86,7 @@ def learned(population: FittedPopulation, corpus: Corpus, names: list[str]) -> n
 def losses(population: FittedPopulation, personas: np.ndarray, corpus: Corpus, names: list[str]) -> np.ndarray:
     """(U, U): loss in nats a turn of the sessions of user j, by the persona of user i."""
     slots = population.speaker.slots
-    rows = population.speaker.deeds.read(corpus)
+    rows = population.speaker.slots.deeds.read(corpus)
     told = slots.read(rows)
     units = np.unique(corpus.unit_ids)
     out = np.zeros((len(names), len(names)))
@@ -183,7 +183,7 @@ def one_side(fitted_to: Corpus, people: Corpus, name: str, side: int) -> dict[st
 def change_of(population: FittedPopulation, found: Alignment, later: Corpus, names: list[str]) -> np.ndarray:
     """(users, 2): change of the loss of later sessions, and whether the update was accepted."""
     slots = population.speaker.slots
-    rows = population.speaker.deeds.read(later)
+    rows = population.speaker.slots.deeds.read(later)
     told = slots.read(rows)
     units = np.unique(later.unit_ids)
     by_source = {p.source: p for p in found.population.personas.personas}
@@ -257,7 +257,7 @@ def switched(population: FittedPopulation, log: Corpus, rng: np.random.Generator
         named = [Conversation(f"{k}", t.turns, "one", t.topic) for k, t in enumerate((*first, *then))]
         found = align(population, Corpus(named[:size]), seed=0)
         moved = align(found.population, Corpus(named), seed=0)
-        told = slots.read(population.speaker.deeds.read(Corpus(test)))
+        told = slots.read(population.speaker.slots.deeds.read(Corpus(test)))
         old, new = (
             slots.gain(told, slots.values_of(x.population.personas.personas[0].slots)).sum() / told.turns.sum()
             for x in (found, moved)

@@ -93,7 +93,7 @@ def test_people_with_habits_get_personas_that_tell_unseen_sessions_better(
     for record in aligned.population.personas.personas:
         name = next(t.user_id for t in whole if t.user_id is not None and digest_of(t.user_id) == record.source)
         later = Corpus([t for t in whole if t.user_id == name and int(t.id.rsplit("-", 1)[1]) >= 6])
-        told = slots.read(population.speaker.deeds.read(later))
+        told = slots.read(population.speaker.slots.deeds.read(later))
         gains.append(slots.gain(told, slots.values_of(record.slots)).sum())
     assert np.mean(np.array(gains) > 0) >= 10 / 12
 
@@ -145,7 +145,7 @@ def test_a_third_of_foreign_turns_does_not_make_users_worse(population: FittedPo
             noisy.append(Conversation(talk.id, tuple(turns), talk.user_id, talk.topic))
     found = align(population, Corpus(noisy), seed=0)
     for u, record in enumerate(found.population.personas.personas):
-        held_out = slots.read(population.speaker.deeds.read(Corpus(clean[u][6:])))
+        held_out = slots.read(population.speaker.slots.deeds.read(Corpus(clean[u][6:])))
         change.append(slots.gain(held_out, slots.values_of(record.slots)).sum() / held_out.turns.sum())
     assert found.counts["accepted"] >= 4
     assert np.mean(change) > 0
@@ -162,7 +162,9 @@ def test_a_switch_of_preference_is_tracked(population: FittedPopulation) -> None
     found = align(population, Corpus(first), seed=0)
     moved = align(found.population, Corpus([*first, *then]), settings=Settings(latest=14), seed=0)
     slots = population.speaker.slots
-    told = slots.read(population.speaker.deeds.read(Corpus([session(f"c{s}", "u", after, rng) for s in range(5)])))
+    told = slots.read(
+        population.speaker.slots.deeds.read(Corpus([session(f"c{s}", "u", after, rng) for s in range(5)]))
+    )
     old, new = (a.population.personas.personas[0].slots for a in (found, moved))
     assert [v.outcome for v in (*found.versions.values(), *moved.versions.values())] == ["accepted", "accepted"]
     assert slots.gain(told, slots.values_of(new)).sum() > 0 > slots.gain(told, slots.values_of(old)).sum()
@@ -182,7 +184,7 @@ def test_only_earlier_sessions_tell_later_ones(population: FittedPopulation, log
     slots = population.speaker.slots
     gains = []
     for last in (talks[-1], other):
-        seen = slots.read(population.speaker.deeds.read(Corpus([*talks[:-1], last])))
+        seen = slots.read(population.speaker.slots.deeds.read(Corpus([*talks[:-1], last])))
         zero = slots.values_of({})
         gains.append(prequential(slots, seen.fit[None], np.arange(1, 5), zero, Replay.of(slots, {})).after[0])
     assert gains[0] == gains[1]

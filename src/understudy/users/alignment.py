@@ -118,7 +118,7 @@ def align(
     base = users.base if isinstance(users, AlignedPopulation) else users
     known = {p.source: p for p in users.personas.personas} if isinstance(users, AlignedPopulation) else {}
     slots = base.speaker.slots
-    rows = base.speaker.deeds.read(log)
+    rows = base.speaker.slots.deeds.read(log)
     sessions = slots.read(rows)
     wording = Wording(log)
     records: dict[str, PersonaRecord] = dict(known)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from understudy.users.deeds import LEAVES, LENGTH, MARKS, Rows
+from understudy.users.deeds import LEAVES, LENGTH, MARKS, DeedReader, Rows
 
 if TYPE_CHECKING:
     from understudy.users.speaker import Speaker
@@ -67,7 +67,8 @@ class SlotModel:
 
     def __init__(self, speaker: Speaker) -> None:
         self._speaker = speaker
-        pool = speaker.deeds.pool()
+        self.deeds = DeedReader(speaker)
+        pool = self.deeds.pool()
         self.names: tuple[str, ...] = pool.names
         self._gaussian = np.array([name == LENGTH for name in self.names])
         weight = self._regress(pool)

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from understudy.conversations.text import tokens
 from understudy.users.copy_guard import SPAN, CopyGuard
-from understudy.users.deeds import DeedReader
 from understudy.users.entities import Entity, Filler, Gazetteer
 from understudy.users.frustration import Frustration
 from understudy.users.intents import NONE, IntentModel, leaving_odds, quarters
@@ -26,6 +25,7 @@ from understudy.users.slots import SlotModel
 from understudy.users.splicing import Splicer
 from understudy.users.tilting import tilt
 from understudy.users.vectors import WordVectors
+from understudy.users.weights import Weights
 
 Guard = Literal["free", "guarded", "strict"]
 BARRED: Mapping[Guard, int] = {"guarded": 8, "strict": 5}  # words of the shortest span that a setting keeps back
@@ -54,21 +54,6 @@ class Thread(NamedTuple):
     previous: int  # intent
     used: tuple[int, ...]  # text keys
     row: int = NONE  # said last
-
-
-class Weights(NamedTuple):
-    """How much each reason to say a turn counts, in units of a full context match."""
-
-    context: float = 1.0
-    thread: float = 0.9
-    user: float = 0.25
-    style: float = 0.15
-    topic: float = 0.4
-    way: float = 0.4
-    edge: float = 0.8
-    intent: float = 0.08
-    again: float = 1.0  # of a let-down: like what was said before
-    letdown: float = 0.4  # said after the like
 
 
 class Line(NamedTuple):
@@ -166,10 +151,6 @@ class Speaker:
         begins = np.searchsorted(self.turns.talk, np.arange(self.turns.n_talks + 1)).tolist()
         said = list(zip(self.turns.is_user.tolist(), self.turns.texts, strict=True))
         return learn([said[a:b] for a, b in itertools.pairwise(begins)])
-
-    @cached_property
-    def deeds(self) -> DeedReader:
-        return DeedReader(self)
 
     @cached_property
     def slots(self) -> SlotModel:
