@@ -244,7 +244,8 @@ def run(data: Path, out: Path) -> str:
         f"Users fitted to `{CORPUS}`, conversations of up to {LONGEST} replies, the client in another process on the"
         f" same {os.cpu_count()} cores, both at nice {os.getpriority(os.PRIO_PROCESS, 0)}, {SECONDS:.0f} s a run."
         " `load before`: the load average of the machine when a run began, by other work; `no core`: how long the"
-        f" server could have run and had none. Best of {RUNS} in bold.\n\n{markdown(head, rows)}\n\n{markdown(['', ''], told)}"
+        f" server could have run and had none. Best of {RUNS} in bold.\n\n{markdown(head, rows)}\n\n"
+        f"{markdown(['', ''], told)}"
     )
 
 
