@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
 import pytest
 
 from tests.scenarios.making import corpus, plan_of, ready
 from understudy.conversations.writing import write_corpus
+from understudy.errors import UsageError
 from understudy.models.scripted import Scripted
 from understudy.rollouts.model_partner import ModelPartner
 from understudy.rollouts.simulate import simulate
 from understudy.scenarios.people import PlannedUsers, open_planned
+from understudy.scenarios.plan import parse_plan
 
 PLAN = """
 n = 8
@@ -25,6 +28,21 @@ subtopics = ["old", "new"]
 def people(**given) -> PlannedUsers:
     said = '{"text": "a word about harbours", "leaving": false}'
     return PlannedUsers(Scripted(lambda request: said, name="user"), ready(plan_of(10), **given))
+
+
+def test_beliefs_of_a_plan_are_drawn_by_weight() -> None:
+    plan = parse_plan({**msgspec.to_builtins(plan_of(40)), "personas": {"partner_belief": {"ai": 3.0, "human": 1.0}}})
+    users = PlannedUsers(Scripted(lambda request: "", name="user"), ready(plan))
+    drawn = Counter(users.draw(k, seed=0).partner_belief for k in range(40))
+    assert set(drawn) == {"ai", "human"}
+    assert 20 <= drawn["ai"] <= 38
+    assert {people().draw(k, seed=0).partner_belief for k in range(10)} == {"unknown"}
+
+
+@pytest.mark.parametrize("table", [{"robot": 1.0}, {"ai": 0.0}])
+def test_beliefs_that_nobody_can_hold_are_refused(table: dict[str, float]) -> None:
+    with pytest.raises(UsageError):
+        parse_plan({**msgspec.to_builtins(plan_of(4)), "personas": {"partner_belief": table}})
 
 
 def test_every_scenario_comes_before_any_comes_again() -> None:
