@@ -77,7 +77,7 @@ def test_spans_are_counted_by_unit() -> None:
     index = SpanIndex.of([(text, 0), (text, 0), (text, 1)])
     assert index.counts(index.hasher.spans(tokens(text))).tolist() == [2, 2]
     assert CopyGuard.of([(text, 0), (text, 1)], common=2).first_copy(tokens(text)) is None
-    assert CopyGuard.of([(text, 0), (text, 1)], common=3).first_copy(tokens(text)) == 0
+    assert CopyGuard.of([(text, 0), (text, 1)], common=3).first_copy(tokens(text)) == (0, SPAN)
 
 
 def test_the_calibrated_rate_foretells_the_rate_of_unseen_units() -> None:

@@ -31,9 +31,16 @@ class Evidence(NamedTuple):
     on_progress: Progress | None = None
 
     def halves(self, corpus: Corpus, *words: str, share: float = 0.5) -> tuple[Corpus, Corpus]:
-        """A part to fit on and one to judge by: other users, at most `MOST` conversations together."""
-        first, second = split_corpus(self.fewer(corpus), (share, 1 - share), seed=derive_seed(self.seed, *words))
-        return first, second
+        """A part to fit on and one to judge by: other users, at most `MOST` conversations together.
+
+        The same for the same words, so that what one study learned of a part need not be learned again.
+        """
+
+        def made(whole: Corpus) -> tuple[Corpus, Corpus]:
+            first, second = split_corpus(self.fewer(whole), (share, 1 - share), seed=derive_seed(self.seed, *words))
+            return first, second
+
+        return corpus.memo(("claims.halves", self.seed, share, *words), made)
 
     def fewer(self, corpus: Corpus, most: int = MOST) -> Corpus:
         """At most `most` conversations: whole users at random, as many as fit."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import platform
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
 from pathlib import Path
+
+import msgspec
 
 from understudy import __version__
 from understudy.claims.evidence import Evidence
 from understudy.claims.ledger import Entry
-from understudy.claims.record import Claim
+from understudy.claims.record import Claim, read_claims
 from understudy.claims.verdict import Finding
-from understudy.errors import CorpusError, MeasureError, SimulatorError, UsageError
+from understudy.errors import CorpusError, MeasureError, MissingExtraError, SimulatorError, UsageError
 
 Study = Callable[[Claim, Evidence], Finding]
 
@@ -34,6 +39,41 @@ def open_study(claim: Claim) -> Study:
     return study
 
 
+def run_studies(claims: Sequence[Claim], evidence: Evidence, *, workers: int = 1) -> Iterator[Entry]:
+    """The verdicts in the order of `claims`, up to `workers` studies at a time where the system can fork.
+
+    Corpora cannot cross to a fresh process, so that workers inherit them.
+    """
+    if workers == 1 or "fork" not in multiprocessing.get_all_start_methods():
+        for place, claim in enumerate(claims):
+            evidence.tell(claim.id, place, len(claims))
+            yield run_study(claim, evidence)
+        return
+    _HERE[:] = [evidence._replace(on_progress=None)]
+    try:
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
+            running = [pool.submit(_work, claim.id) for claim in claims]
+            for place, (claim, study) in enumerate(zip(claims, running, strict=True)):
+                evidence.tell(claim.id, place, len(claims))
+                yield msgspec.json.decode(study.result(), type=Entry)
+    except BrokenProcessPool as error:
+        raise MeasureError(
+            "a process that ran a study was ended from outside",
+            why="most often the memory of the machine was used up",
+            fix="run again with --workers 1; verdicts given before are in the ledger",
+        ) from error
+    finally:
+        _HERE.clear()
+
+
+# What forked workers inherit.
+_HERE: list[Evidence] = []
+
+
+def _work(claim: str) -> bytes:
+    return msgspec.json.encode(run_study(read_claims()[claim], _HERE[0]))
+
+
 def run_study(claim: Claim, evidence: Evidence) -> Entry:
     """The verdict on `claim`: its study on `evidence`, or untested with the reason.
 
@@ -44,6 +84,8 @@ def run_study(claim: Claim, evidence: Evidence) -> Entry:
     if claim.study:
         try:
             found = open_study(claim)(claim, evidence)
+        except MissingExtraError as error:
+            found = Finding(outcome="untested", why=f"{error.what}: {error.fix}")
         except (CorpusError, MeasureError, SimulatorError) as error:
             found = Finding(outcome="inconclusive", why=f"{error.what}: {error.why}")
     else:

@@ -30,17 +30,31 @@ Real = Annotated[
         " Without: the bundled sample.",
     ),
 ]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="FOLDER",
+        help="A folder of corpora: those named ..._real, _human, _people or _logs, each with the synthetic ones"
+        " (..._llm, _sim, _syn, _generated) that carry its name. Beside --real, which goes first.",
+    ),
+]
 Ledger = Annotated[str, typer.Option("--ledger", metavar="FILE", help="Where verdicts are added, one a line.")]
 Page = Annotated[str | None, typer.Option("--page", metavar="FILE", help="Write the whole ledger as Markdown here.")]
+Table = Annotated[bool, typer.Option("--table", help="Run nothing: print the last verdicts as a Markdown table.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Studies at once. Changes no verdict.")]
 ListThem = Annotated[bool, typer.Option("--list", help="Only list the claims and their last verdicts.")]
 
 
 def retest(
     names: Names = None,
     real: Real = None,
+    data: Data = None,
     ledger: Ledger = "ledger.jsonl",
     page: Page = None,
     list_them: ListThem = False,
+    table: Table = False,
+    workers: Workers = 1,
     user_role: options.UserRole = None,
     seed: options.Seed = 0,
     json: options.Json = False,
@@ -56,26 +70,29 @@ def retest(
     \b
     understudy retest
     understudy retest entity-swap event-residue --real logs.jsonl,syn.jsonl --ledger ours.jsonl --page claims.md
+    understudy retest --data corpora/ --workers 2
     """
     from understudy.claims.ledger import append, read_ledger
     from understudy.claims.record import choose
-    from understudy.claims.study import run_study
+    from understudy.claims.study import run_studies
+    from understudy.claims.tables import overview
     from understudy.claims.tables import page as written
     from understudy.cli.destinations import text_for
 
     output = Output(json=json, quiet=quiet)
     claims = choose(names or [])
     asked = [_paths(one) for one in real or ()]
+    if data:
+        asked += _in_folder(data, asked, output)
     corpora = [path for paths in asked for path in paths]
     file = text_for(ledger, "--ledger", inputs=corpora)
     target = text_for(page, "--page", inputs=(ledger, *corpora)) if page else None
     entries = read_ledger(file)
-    if not list_them:
+    run = not (list_them or table)
+    if run:
         with output.progress() as on_progress:
             evidence = _evidence(asked, user_role, seed, output)._replace(on_progress=on_progress)
-            for k, claim in enumerate(claims):
-                on_progress(claim.id, k, len(claims))
-                entry = run_study(claim, evidence)
+            for entry in run_studies(claims, evidence, workers=workers):
                 append(file, entry)
                 entries.append(entry)
     if target:
@@ -83,8 +100,11 @@ def retest(
     last = {entry.claim: entry for entry in entries}
 
     def show(o: Output) -> None:
+        if table:
+            o.line(overview({claim.id: claim for claim in claims}, entries))
+            return
         _show(claims, entries, o)
-        if not list_them:
+        if run:
             o.line(f"added to {ledger}: {len(claims)} verdict(s)" + (f"; page: {target}" if target else ""), "bold")
 
     output.result(
@@ -95,6 +115,28 @@ def retest(
 def _paths(asked: str) -> list[str]:
     """The real file and its synthetic counterparts; a comma that is part of a file's name divides nothing."""
     return [asked] if Path(asked).exists() else [path for path in asked.split(",") if path]
+
+
+def _in_folder(data: str, asked: list[list[str]], output: Output) -> list[list[str]]:
+    """People and their synthetic counterparts in a folder, without people who were named before."""
+    from understudy.claims.folder import files_of, paired
+    from understudy.errors import UsageError
+
+    files = files_of(Path(data)) if Path(data).is_dir() else None
+    if files is None or not files.people:
+        raise UsageError(
+            f"--data {data}: " + ("no corpus of people in it" if files else "not a folder"),
+            why="claims are held against people; which corpora are of people is told by their names",
+            fix="name them ..._real, or give each with --real FILE",
+        )
+    known = {Path(path).resolve() for paths in asked for path in paths}
+    for path in files.neither:
+        output.note(f"{path}: left out, its name does not say whether people or a simulator spoke", "dim")
+    return [
+        [str(people), *(str(made) for made in synthetic if made.resolve() not in known)]
+        for people, synthetic in paired(files)
+        if people.resolve() not in known
+    ]
 
 
 def _evidence(asked: list[list[str]], user_role: str | None, seed: int, output: Output) -> Evidence:

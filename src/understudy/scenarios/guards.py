@@ -11,7 +11,7 @@ from understudy.conversations import Conversation, Corpus
 from understudy.conversations.near_duplicates import find_near_duplicates
 from understudy.conversations.text import tokens
 from understudy.measures.behaviours import writing
-from understudy.users.copy_guard import SPAN, CopyGuard, SpanHasher, SpanIndex, calibrate
+from understudy.users.copy_guard import SPAN, Barred, CopyGuard, SpanHasher, SpanIndex, calibrate
 
 
 class Guards:
@@ -38,7 +38,7 @@ class Guards:
         held = SpanIndex.of(_turns(test, user_only=False), size=size)
         known = SpanIndex.of(_turns(reference, user_only=False), size=size)
         # What people of both sets say, or several of the test set, is no sign of one of its conversations.
-        self._test = CopyGuard(hasher, held.keys[(held.units < 2) & (known.counts(held.keys) == 0)], common=2)
+        self._test = CopyGuard(Barred(hasher, held.keys[(held.units < 2) & (known.counts(held.keys) == 0)]))
 
     def verdict(self, talk: Conversation, exemplars: Mapping[str, CopyGuard]) -> str | None:
         """Why this conversation cannot be kept. `exemplars`: what a model was shown for it, by id."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -88,30 +89,65 @@ class SpanIndex:
         return np.where(self.keys[at] == spans, self.units[at], 0)
 
 
+class Barred(NamedTuple):
+    """Spans of one length that are not to be said; `keys` sorted."""
+
+    hasher: SpanHasher
+    keys: Hashes
+
+    def first(self, words: Sequence[str]) -> int | None:
+        """The word position at which the first of them starts, or None."""
+        spans = self.hasher.spans(words)
+        if not len(spans) or not len(self.keys):
+            return None
+        at = np.minimum(np.searchsorted(self.keys, spans), len(self.keys) - 1)
+        hit = self.keys[at] == spans
+        return int(hit.argmax()) if hit.any() else None
+
+
 class CopyGuard:
     """Spans that fewer than `common` units of the fitting data used: nobody's phrase but theirs.
 
     >>> guard = CopyGuard.of([("my cat sat on the old red mat today", 0)], common=2)
     >>> guard.first_copy("well my cat sat on the old red mat".split()), guard.first_copy(["my", "cat"])
-    (1, None)
+    ((1, 9), None)
     """
 
-    def __init__(self, hasher: SpanHasher, protected: Hashes, common: int) -> None:
-        self.hasher, self.protected, self.common = hasher, protected, common
+    def __init__(self, *barred: Barred) -> None:
+        self.barred = barred
+        self.widest = max((each.hasher.size for each in barred), default=1)
 
     @classmethod
-    def of(cls, turns: Iterable[tuple[str, int]], *, common: int, size: int = SPAN) -> CopyGuard:
-        index = SpanIndex.of(turns, size=size)
-        return cls(index.hasher, index.keys[index.units < common], common)
+    def of(cls, turns: Iterable[tuple[str, int]], *, common: int, size: int = SPAN, rare: int = 0) -> CopyGuard:
+        """The spans of `size` words, and with `rare` the pairs of words of which each is used by fewer units than that:
+        who, what and where of one person, and their slips, are pairs like these; how people talk is not.
 
-    def first_copy(self, words: Sequence[str]) -> int | None:
-        """The word position at which the first protected span starts, or None."""
-        spans = self.hasher.spans(words)
-        if not len(spans) or not len(self.protected):
-            return None
-        at = np.minimum(np.searchsorted(self.protected, spans), len(self.protected) - 1)
-        hit = self.protected[at] == spans
-        return int(hit.argmax()) if hit.any() else None
+        >>> said = [("meet zorro quux there", 0), ("zorro said so", 1), ("quux", 2), *(("meet me there", 3 + k) for k in range(9))]
+        >>> guard = CopyGuard.of(said, common=2, rare=5)
+        >>> guard.first_copy(["meet", "zorro", "quux"]), guard.first_copy(["meet", "zorro"])
+        ((1, 3), None)
+        """
+        said = list(turns)
+        index = SpanIndex.of(said, size=size)
+        whole = Barred(index.hasher, index.keys[index.units < common])
+        return cls(_rare_pairs(said, common=common, rare=rare), whole) if rare else cls(whole)
+
+    def first_copy(self, words: Sequence[str]) -> tuple[int, int] | None:
+        """Where the first span that is not to be said starts, and the word after it; None where there is none."""
+        found = [(at, at + each.hasher.size) for each in self.barred if (at := each.first(words)) is not None]
+        return min(found, default=None)
+
+
+def _rare_pairs(said: Sequence[tuple[str, int]], *, common: int, rare: int) -> Barred:
+    words, pairs = SpanIndex.of(said, size=1), SpanIndex.of(said, size=2)
+    found = [np.zeros(0, dtype=np.uint64)]
+    for text, _ in said:
+        told = tokens(text)
+        if len(told) > 1:
+            units = words.counts(words.hasher.spans(told))
+            found.append(pairs.hasher.spans(told)[np.maximum(units[1:], units[:-1]) < rare])
+    keys = np.unique(np.concatenate(found))
+    return Barred(pairs.hasher, keys[pairs.counts(keys) < common])
 
 
 def _user_turns(corpus: Corpus) -> list[tuple[str, int]]:

@@ -29,6 +29,7 @@ from understudy.users.weights import Weights
 
 Guard = Literal["free", "guarded", "strict"]
 BARRED: Mapping[Guard, int] = {"guarded": 8, "strict": 5}  # words of the shortest span that a setting keeps back
+RARE = 10  # units that use a word, below which two such words in a row are kept back too
 Rng = np.random.Generator
 
 _NEAR = 40  # rows taken for their context
@@ -129,7 +130,9 @@ class Speaker:
     @cached_property
     def splicer(self) -> Splicer:
         units = self.table.user.tolist()
-        guard = CopyGuard.of(zip(self.texts, units, strict=True), common=self.common, size=BARRED.get(self.guard, SPAN))
+        guard = CopyGuard.of(
+            zip(self.texts, units, strict=True), common=self.common, size=BARRED.get(self.guard, SPAN), rare=RARE
+        )
         return Splicer(self.book, guard, self.table.own, self.table.user)
 
     @cached_property
@@ -380,8 +383,9 @@ class Speaker:
 
     @cached_property
     def _short_by_intent(self) -> tuple[Ints, Ints]:
-        size = self.splicer.guard.hasher.size
-        short = np.flatnonzero(np.array([len(tokens(text)) < size for text in self.texts]))
+        guard = self.splicer.guard
+        told = [tokens(text) for text in self.texts]
+        short = np.flatnonzero([len(words) < guard.widest and guard.first_copy(words) is None for words in told])
         order: Ints = short[np.argsort(self.table.intent[short], kind="stable")]
         return order, np.searchsorted(self.table.intent[order], np.arange(len(self.side.labels) + 1))
 

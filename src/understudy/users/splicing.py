@@ -15,6 +15,7 @@ Rng = np.random.Generator
 
 _NARROWEST_OUT = 2  # pieces that one substitution may take out
 _REACH = 5  # pieces from the end of a span in which it is broken: later breaks need fewer changes
+_PAIR = 2  # pieces
 _STRETCH = 64  # pieces looked at together for a copied span; punctuation runs longer than that may hide one
 _SAMPLED = 10  # attested alternatives looked at for one gap
 _POOR = -8.0  # log weight of the best substitution below which splices are considered too
@@ -79,6 +80,10 @@ class Splicer:
         self.tastes = tastes
         self.speakers = speakers  # who said each row
         self.affinity = affinity  # unit vectors of the rows: what is about the same thing splices better
+        passes = {text: guard.first_copy(words_of(text)) is None for text in set(book.surfaces)}
+        clean = np.array([passes[text] for text in book.surfaces], dtype=bool)
+        self._unclean = np.r_[0, np.cumsum(~clean)]
+        self._names = {kind: np.flatnonzero((book.flat == kind) & clean) for kind in book.kinds}
 
     def reword(self, pieces: list[Piece], row: int, *, rng: Rng) -> list[Piece] | None:
         """`pieces` (of the turn in `row`) without protected spans, or None where no attested change does it."""
@@ -90,13 +95,13 @@ class Splicer:
             changed = self._change(pieces, copied, row, rng)
             if changed is None:
                 return None
-            scanned = max(copied[0] - self.guard.hasher.size, 0)
+            scanned = max(copied[0] - self.guard.widest, 0)
             pieces = changed
         return None
 
     def copied(self, pieces: Sequence[Piece], scanned: int = 0) -> tuple[int, int] | None:
         """The first and the last piece of the first protected span from piece `scanned` on, or None."""
-        size = self.guard.hasher.size
+        size = self.guard.widest
         for begin in range(scanned, max(len(pieces) - 1, scanned + 1), _STRETCH - 2 * size):
             words: list[str] = []
             owner: list[int] = []
@@ -106,21 +111,35 @@ class Splicer:
                 owner += [k] * len(parts)
             at = self.guard.first_copy(words)
             if at is not None:
-                return owner[at], owner[at + size - 1]
+                return owner[at[0]], owner[at[1] - 1]
         return None
 
     def _change(self, pieces: list[Piece], window: tuple[int, int], row: int, rng: Rng) -> list[Piece] | None:
+        renamed = self._renamed(pieces, window, rng)
+        if renamed is not None:
+            return renamed
         ids = np.array([START, START, *(p.id for p in pieces), END, END], dtype=np.int64)
         options = self._edits(ids, window, row, rng)
         if not len(options.score) or options.score.max() < _POOR:
             splices = self._splices(ids, window, row, rng)
             options = Options(*(np.concatenate(pair) for pair in zip(options, splices, strict=True)))
         if not len(options.score):
-            return None
+            # A rare pair stands in no other place: without one of its words it is none.
+            at = window[0] + int(rng.integers(window[1] - window[0] + 1))
+            return [*pieces[:at], *pieces[at + 1 :]] if window[1] - window[0] < _PAIR else None
         k = int((options.score + rng.gumbel(size=len(options.score))).argmax())
         gap, width = int(options.gap[k]) - 2, int(options.width[k])
         middle = self.book.pieces_at(int(options.source[k]), int(options.length[k]))
         return _joined(pieces, gap, width, middle)
+
+    def _renamed(self, pieces: list[Piece], window: tuple[int, int], rng: Rng) -> list[Piece] | None:
+        """`pieces` with another name of its kind for one that is not to be said; None where there is none."""
+        for at in range(window[0], window[1] + 1):
+            places = self._names.get(pieces[at].id)
+            if places is not None and len(places) and self.guard.first_copy(words_of(pieces[at].surface)) is not None:
+                surface = self.book.surfaces[int(places[rng.integers(len(places))])]
+                return [*pieces[:at], pieces[at]._replace(surface=surface), *pieces[at + 1 :]]
+        return None
 
     def _edits(self, ids: Ints, window: tuple[int, int], row: int, rng: Rng) -> Options:
         book, taste = self.book, self.tastes
@@ -143,6 +162,7 @@ class Splicer:
         gap, wide = gap[which], wide[which]
         share = -np.log(np.minimum(end - begin, _SAMPLED)[which])
         keep = (book.row_of[source] != row) & ~((length == 0) & (wide == 0))
+        keep &= self._unclean[source + length] == self._unclean[source]
         same = (length == wide) & (length > 0)
         for k in range(_NARROWEST_OUT):
             within = k < length
@@ -205,6 +225,7 @@ class Splicer:
         ending = book.flat[book.begins[rows + 1] - 3]
         both = (ending == ids[-3]) | (book.plain[ending] & bool(book.plain[ids[-3]]))
         keep = (rows != row) & both & (length >= 1) & (np.abs(length - wide) <= 2 + wide // 2)
+        keep &= self._unclean[source + length] == self._unclean[source]
         source, length, gap, wide, rows = source[keep], length[keep], gap[keep], wide[keep], rows[keep]
         if not len(source):
             return Options(gap, wide, source, length, np.zeros(0))

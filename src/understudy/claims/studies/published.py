@@ -55,3 +55,27 @@ def shares_of_factors(claim: Claim, evidence: Evidence) -> Finding:
     if abs(total - 100) < 0.5:
         return _row(claim, total, "weakened", why + "shares of the variance that three factors explain together")
     return _row(claim, total, "held", why + "shares of the whole variance")
+
+
+def part_of_the_fall(claim: Claim, evidence: Evidence) -> Finding:
+    """The fall without the part that a system is credited with, beside the fall without another part."""
+    whole, without, other = (np.array(claim.quoted[name]) for name in ("whole", "without", "without_other"))
+    falls = [float((np.abs(whole - less) / whole).mean()) for less in (without, other)]
+    outcome: Outcome = "held" if falls[0] >= falls[1] else "weakened"
+    why = f"without it scores fall by {falls[0]:.1%} on average, without the largest other part by {falls[1]:.1%}"
+    return _row(claim, falls[0], outcome, why)
+
+
+def unread_as_consistent(claim: Claim, evidence: Evidence) -> Finding:
+    """Answers of the judge that say neither yes nor no, and count as consistent."""
+    unread, judged = claim.quoted["unread"][0], claim.quoted["judged"][0]
+    why = f"{unread:g} of {judged:g} answers ({unread / judged:.0%}) could not be read and counted as full marks"
+    return _row(claim, unread / judged, "refuted" if unread else "held", why)
+
+
+def pairs_dilute(claim: Claim, evidence: Evidence) -> Finding:
+    """The score of a speaker who takes back one line in ten, if every pair of lines counts, by length of the talk."""
+    scores = [1 - (lines / 10) / (lines * (lines - 1) / 2) for lines in claim.quoted["own_lines"]]
+    told = ", ".join(f"{s:.3f} at {n:g} own lines" for s, n in zip(scores, claim.quoted["own_lines"], strict=True))
+    same = max(scores) - min(scores) < 0.01
+    return _row(claim, scores[-1], "held" if same else "refuted", f"one line in ten taken back scores {told}")

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from understudy.claims.evidence import Evidence
+from understudy.claims.beside import beside_people, each, untested
+from understudy.claims.evidence import Evidence, Named
 from understudy.claims.record import Claim
 from understudy.claims.verdict import Finding, Row, combine, judge
-from understudy.conversations import Conversation, Corpus, CorpusCard
+from understudy.conversations import Conversation, Corpus
 from understudy.conversations.text import tokens
-from understudy.measures.measurement import Counts, Measure, Measurement, MeasureSpec
+from understudy.measures.behaviour_lexicons import pattern
+from understudy.measures.behaviours import writing
+from understudy.measures.measurement import Counts, Measurement, MeasureSpec
+from understudy.measures.relational.grounding_lexicons import LISTS, listed
 from understudy.measures.resampling import Floats
-from understudy.seeds import derive_seed, stream
+from understudy.seeds import stream
 from understudy.transfer.tasks.satisfaction import satisfaction_of
 
 FEWEST_RATED = 20
@@ -29,41 +35,14 @@ def event_residue(claim: Claim, evidence: Evidence) -> Finding:
     """
     from understudy.measures.relational.eventfulness import eventfulness
 
-    return _against_people(evidence, eventfulness, sign=-1.0, asks="real minus synthetic", stand_in=True)
+    return beside_people(evidence, eventfulness, sign=-1.0, asks="real minus synthetic", stand_in=True)
 
 
 def uptake_excess(claim: Claim, evidence: Evidence) -> Finding:
     """Do simulated users take up the partner's last turn more than people, at matched length?"""
     from understudy.measures.relational.uptake import uptake
 
-    return _against_people(evidence, uptake, sign=1.0, asks="synthetic minus real")
-
-
-def _against_people(evidence: Evidence, measure: Measure, *, sign: float, asks: str, stand_in: bool = False) -> Finding:
-    """A row for each pair of people and synthetic corpus; with `stand_in`, fitted users where there is none."""
-    rows = []
-    for name, corpus, synthetic in evidence.real:
-        train, test = evidence.halves(corpus, "relations", name)
-        made = {each.name: evidence.fewer(each.corpus) for each in synthetic}
-        if stand_in and not made:
-            made = {"fitted users": _fitted(train, len(test), derive_seed(evidence.seed, "relations", name))}
-        for source, theirs in made.items():
-            both = f"{name} / {source}"
-            found = measure(test, theirs, rng=stream(evidence.seed, "relations", both))
-            if found.value is not None and found.interval is not None and sign < 0:
-                low, high = found.interval
-                found = msgspec.structs.replace(found, value=-found.value, interval=(-high, -low))
-            rows.append(judge(found, both, asks=asks))
-    return combine(rows, missing="needs synthetic counterparts (--real PEOPLE,SYN)")
-
-
-def _fitted(train: Corpus, n: int, seed: int) -> Corpus:
-    from understudy.rollouts.simulate import simulate
-    from understudy.users.population import fit_population
-
-    users = fit_population(train, seed=seed)
-    done = simulate(users, users.partner(), n=max(n, 60), seed=seed)
-    return Corpus(done.conversations, CorpusCard(origin="synthetic", source=users.identity))
+    return beside_people(evidence, uptake, asks="synthetic minus real")
 
 
 SATISFACTION = MeasureSpec(
@@ -82,30 +61,62 @@ def satisfaction(claim: Claim, evidence: Evidence) -> Finding:
     """Do users rate conversations higher in which the system's turns take up what they said?
 
     The effect is the rank correlation of a conversation's mean satisfaction with the mean share of the user's words
-    in the assistant's next turn, the number and length of turns held constant, by a bootstrap over users.
+    in the assistant's next turn, the number and length of turns held constant, by a bootstrap over users. Where nobody
+    rated, reactions stand for ratings: the share of user turns that thank or agree less that of those that object, or
+    ask for repair.
     """
-    rows = []
-    for name, corpus, _ in evidence.real:
-        table = np.array([row for row in map(_rated, corpus) if row is not None], dtype=np.float64)
-        units = np.array([u for u, talk in zip(corpus.unit_ids, corpus, strict=True) if _rated(talk) is not None])
+
+    def rows_of(people: Named) -> Iterator[Row]:
+        corpus = evidence.fewer(people.corpus)
+        ratings, asks = [_rating(talk) for talk in corpus], "ratings"
+        if sum(rating is not None for rating in ratings) < FEWEST_RATED:
+            ratings, asks = _reactions(corpus), "reactions, for want of ratings,"
+        shown = [
+            (rating, *taken, unit)
+            for rating, taken, unit in zip(ratings, map(_taken_up, corpus), corpus.unit_ids.tolist(), strict=True)
+            if rating is not None and taken is not None
+        ]
+        table = np.array([row[:-1] for row in shown], dtype=np.float64)
+        units = np.array([row[-1] for row in shown])
         if len(np.unique(units)) < FEWEST_RATED or not table[:, 0].std() or not table[:, 1].std():
-            why = "no ratings by users, or none that differ"
-            rows.append(Row(corpus=name, measure=SATISFACTION.name, outcome="untested", why=why))
-            continue
-        found = _partial(table, units, stream(evidence.seed, "satisfaction", name))
-        rows.append(judge(found, name, asks="partial rank correlation with uptake by the system"))
-    return combine(rows)
+            yield untested(people.name, SATISFACTION.name, "no ratings or reactions by twenty users that differ")
+            return
+        found = _partial(table, units, stream(evidence.seed, "satisfaction", people.name))
+        yield judge(found, people.name, asks=f"{asks} with uptake by the system, partial rank correlation")
+
+    return combine(each(evidence, SATISFACTION.name, rows_of))
 
 
-def _rated(talk: Conversation) -> tuple[float, float, float, float] | None:
-    """Mean rating, uptake by the assistant, log turns and log words an assistant turn, of a rated conversation."""
+def _rating(talk: Conversation) -> float | None:
+    """The user's rating of the conversation, else the mean of their ratings of turns."""
+    whole = satisfaction_of(talk.meta.get("overall_satisfaction", talk.meta.get("satisfaction")))
+    if whole is not None:
+        return whole
     given = [satisfaction_of(turn.meta.get("satisfaction")) for turn in talk.turns]
     ratings = [rating for rating in given if rating is not None]
-    whole = satisfaction_of(talk.meta.get("overall_satisfaction", talk.meta.get("satisfaction")))
-    if not ratings and whole is None:
-        return None
+    return float(np.mean(ratings)) if ratings else None
+
+
+def _reactions(corpus: Corpus) -> list[float | None]:
+    """Per conversation: turns after the system's that thank or agree, less those that object, as a share; by list."""
+    language = writing(corpus).language
+    if language not in LISTS:
+        return [None] * len(corpus)
+    pleased = [re.compile(body) for body in (pattern(language, "thanks"), listed(language, "agreement")) if body]
+    not_so = [re.compile(listed(language, name)) for name in ("challenge", "open_request")]
+
+    def one(talk: Conversation) -> float | None:
+        said = [b.text.lower() for a, b in pairwise(talk.turns) if a.role == "assistant" and b.role == "user"]
+        liked = [any(p.search(t) for p in pleased) - any(p.search(t) for p in not_so) for t in said]
+        return float(np.mean(liked)) if liked else None
+
+    return [one(talk) for talk in corpus]
+
+
+def _taken_up(talk: Conversation) -> tuple[float, float, float] | None:
+    """Mean uptake of the user's words by the system, log turns and log words a system turn."""
     shares, lengths = [], []
-    for before, after in zip(talk.turns, talk.turns[1:], strict=False):
+    for before, after in pairwise(talk.turns):
         if before.role == "user" and after.role == "assistant":
             asked, said = set(tokens(before.text)), tokens(after.text)
             if asked and said:
@@ -113,8 +124,7 @@ def _rated(talk: Conversation) -> tuple[float, float, float, float] | None:
                 lengths.append(len(said))
     if not shares:
         return None
-    rating = float(np.mean(ratings)) if whole is None else whole
-    return rating, float(np.mean(shares)), float(np.log(len(talk.turns))), float(np.log(np.mean(lengths)))
+    return float(np.mean(shares)), float(np.log(len(talk.turns))), float(np.log(np.mean(lengths)))
 
 
 def _partial(table: Floats, units: npt.NDArray[Any], rng: np.random.Generator, resamples: int = 999) -> Measurement:

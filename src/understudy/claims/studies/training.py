@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
-from understudy.claims.evidence import Evidence
+from understudy.claims.beside import each, turned, untested
+from understudy.claims.evidence import Evidence, Named
 from understudy.claims.record import Claim
 from understudy.claims.verdict import Finding, Row, combine, judge
 from understudy.conversations import Corpus, CorpusCard
@@ -17,10 +20,6 @@ LABELLED = ("genre", "acts", "topic")
 CONVERSATIONS = 400
 A_CELL = 80
 FEWEST = 100
-
-
-def _missing(corpus: str, measure: str, why: str) -> Row:
-    return Row(corpus=corpus, measure=measure, outcome="untested", why=why)
 
 
 def task_of(corpus: Corpus, names: tuple[str, ...] = LABELLED) -> Task | None:
@@ -45,21 +44,21 @@ def entity_swap(claim: Claim, evidence: Evidence) -> Finding:
     from understudy.users.population import fit_population
     from understudy.users.structured import StructuredPopulation
 
-    rows = []
-    for k, (name, corpus, _) in enumerate(evidence.real):
-        evidence.tell(name, k, len(evidence.real))
-        train, test = evidence.halves(corpus, "entity swap", name, share=0.6)
+    def rows_of(people: Named) -> Iterator[Row]:
+        train, test = evidence.halves(people.corpus, "training", share=0.6)
         task = task_of(train)
         if task is None:
-            rows.append(_missing(name, "transfer.false_progress", "no labels that structured users could carry"))
-            continue
-        seed = derive_seed(evidence.seed, "entity swap", name)
+            yield untested(people.name, "transfer.false_progress", "no labels that structured users could carry")
+            return
+        seed = derive_seed(evidence.seed, "entity swap", people.name)
         users, partner = StructuredPopulation.from_corpus(train), fit_population(train, seed=seed).partner()
         done = simulate(users, partner, n=CONVERSATIONS, seed=seed)
         made = Corpus(done.conversations, CorpusCard(origin="synthetic", source=users.identity))
         halves = split_corpus(made, (0.5, 0.5), seed=seed)
-        rows.append(judge(false_progress(task, halves[0], halves[1], test, seed=seed), name, asks="slopes part by"))
-    return combine(rows)
+        found = false_progress(task, halves[0], halves[1], test, seed=seed)
+        yield judge(found, people.name, asks="slopes part by")
+
+    return combine(each(evidence, "transfer.false_progress", rows_of))
 
 
 def layers(claim: Claim, evidence: Evidence) -> Finding:
@@ -70,18 +69,19 @@ def layers(claim: Claim, evidence: Evidence) -> Finding:
     from understudy.transfer.ablation import ablate
     from understudy.transfer.layers import LayeredUsers
 
-    rows = []
-    for name, corpus, _ in evidence.real:
-        train, test = evidence.halves(corpus, "layers", name, share=0.6)
+    def rows_of(people: Named) -> Iterator[Row]:
+        train, test = evidence.halves(people.corpus, "training", share=0.6)
         task = task_of(train, ("acts", "topic"))
         if task is None:
-            rows.append(_missing(name, "transfer.ablation", "no topics and no acts to learn"))
-            continue
-        seed = derive_seed(evidence.seed, "layers", name)
+            yield untested(people.name, "transfer.ablation", "no topics and no acts to learn")
+            return
+        seed = derive_seed(evidence.seed, "layers", people.name)
         users = LayeredUsers(train, seed=seed)
         found = ablate(task, train, test, users, n=A_CELL, seed=seed, on_progress=evidence.on_progress)
-        rows.append(judge(_synergy(found), name, asks=f"synergy in {task.name} ({found.evidence.get('verdict', '')})"))
-    return combine(rows)
+        told = found.evidence.get("verdict", "")
+        yield judge(_synergy(found), people.name, asks=f"synergy in {task.name} ({told})")
+
+    return combine(each(evidence, "transfer.ablation", rows_of))
 
 
 def _synergy(found: Measurement) -> Measurement:
@@ -106,24 +106,19 @@ def guided_repair(claim: Claim, evidence: Evidence) -> Finding:
 def _mixed(evidence: Evidence, *, families: tuple[str, ...], select: bool) -> Finding:
     from understudy.transfer.mixing import mix_corpora
 
-    rows: list[Row] = []
-    for name, corpus, synthetic in evidence.real:
-        if len(synthetic) < 2:
-            continue
-        members = {each.name: evidence.fewer(each.corpus, 400) for each in synthetic}
-        fit, held_out = evidence.halves(corpus, "mixture", name, share=0.3)
+    def rows_of(people: Named) -> Iterator[Row]:
+        if len(people.synthetic) < 2:
+            return
+        members = {made.name: evidence.fewer(made.corpus, 400) for made in people.synthetic}
+        fit, held_out = evidence.halves(people.corpus, "mixture", share=0.3)
         if min(fit.n_units, held_out.n_units) < 10:
-            rows.append(_missing(name, "transfer.mixture", "too few people"))
-            continue
-        seed = derive_seed(evidence.seed, "mixture", name)
+            yield untested(people.name, "transfer.mixture", "too few people")
+            return
+        seed = derive_seed(evidence.seed, "mixture", people.name)
         mixed = mix_corpora(members, fit, held_out, families=families, select=select, seed=seed)
-        rows += [judge(_closer(part), f"{name}: {part.name.rpartition('.')[2]}") for part in mixed.measurement.parts]
-    return combine(rows, missing="needs people with two or more synthetic counterparts (--real PEOPLE,SYN,SYN)")
+        for one in mixed.measurement.parts:
+            family = one.name.rpartition(".")[2]
+            yield judge(turned(one, -1.0), f"{people.name}: {family}")
 
-
-def _closer(part: Measurement) -> Measurement:
-    """How much closer the mix is, above 0 where it is."""
-    if part.value is None or part.interval is None:
-        return part
-    low, high = part.interval
-    return msgspec.structs.replace(part, value=-part.value, interval=(-high, -low), floor=None)
+    missing = "needs people with two or more synthetic counterparts (--real PEOPLE,SYN,SYN)"
+    return combine(each(evidence, "transfer.mixture", rows_of), missing=missing)

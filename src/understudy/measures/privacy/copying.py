@@ -11,7 +11,7 @@ from understudy.conversations import Corpus
 from understudy.measures.intervals import FEWEST_CLUSTERS, cluster_t_interval
 from understudy.measures.measurement import Measurement, MeasureSpec, counts, measure, unscored
 from understudy.measures.privacy.near_turns import FEWEST_WORDS, nearest_turns
-from understudy.measures.privacy.spans import Codes, Said, pairs, said, spans, within
+from understudy.measures.privacy.spans import Said, only, pairs, said, spans, within
 from understudy.measures.resampling import Floats, Ints
 
 LONGEST = 50  # words: one such span bars a release
@@ -232,9 +232,4 @@ def _first_users(them: Said, users: int) -> Said:
         return them
     kept_users = np.zeros(them.units, dtype=bool)
     kept_users[np.linspace(0, them.units - 1, users).round().astype(np.int64)] = True
-    kept = kept_users[them.unit]
-    number = np.cumsum(kept) - 1
-    words = kept[them.turn]
-    code: Codes = them.code[words]
-    texts = tuple(text for text, keep in zip(them.text, kept.tolist(), strict=True) if keep)
-    return Said(code, number[them.turn[words]], them.unit[kept], them.talk[kept], them.length[kept], texts, them.units)
+    return only(them, kept_users[them.unit])._replace(units=users)

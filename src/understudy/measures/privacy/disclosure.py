@@ -9,11 +9,12 @@ from scipy import stats
 
 from understudy.conversations import Corpus
 from understudy.measures.measurement import Measurement, MeasureSpec, counts, measure, unscored
-from understudy.measures.privacy.spans import Said, per_unit, said
-from understudy.measures.privacy.standing_out import Lead, lead_of_own, leads
+from understudy.measures.privacy.copy_odds import CopyOdds, learn_odds
+from understudy.measures.privacy.spans import Said, per_unit, said, together
+from understudy.measures.privacy.standing_out import Lead, leads
 from understudy.measures.resampling import Floats, Ints, permutation_p
 
-CHANCE = 2  # a lead of two spans and less is anybody's
+SINGLED_OUT = 0.5  # expected copies of a user's turns, were one turn in a hundred a copy
 FEWEST_UNITS = 10
 PLANTINGS = 40
 PLANTED = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
@@ -27,25 +28,43 @@ SPEC = MeasureSpec(
     range=(-1.0, 1.0),
     better="lower",
     source="train/holdout disclosure test, arXiv:2606.16952",
+    version=2,
     minimum_units=FEWEST_UNITS,
 )
 
 
 class Compared(NamedTuple):
-    """Two gaps, train minus held-out, with one-sided p: [mean weight, share of users singled out]; and null sd."""
+    """Two gaps, train minus held-out, with one-sided p: [what is given away of a user, users singled out]."""
 
     gap: Floats
     p_value: Floats
-    spread: Floats
 
 
-def weights(owner: Ints, lead: Floats, users: int) -> Floats:
-    """What the synthetic turns give away of each user: (users, 2), the root of the summed leads beyond chance, and
-    whether there is any. The root, so that one user copied whole does not hide the rest."""
-    mine = owner >= 0
-    beyond = np.maximum(lead[mine] - CHANCE, 0.0)
-    total = np.bincount(owner[mine], beyond, minlength=users)
-    return np.stack([np.sqrt(total), (total > 0).astype(np.float64)], axis=1)
+class Sides(NamedTuple):
+    """Train and held-out users as one list, who of them is which, and what is known of them without that."""
+
+    real: Said
+    is_train: Floats
+    odds: CopyOdds
+    usual: Floats  # (users, K): how much they say, and what strangers give away of them by talking alike
+
+    def given_away(self, owner: Ints, chance: Floats) -> Floats:
+        """What turns that point at users give away of each: (users, 2), beyond the usual, and whether at all."""
+        mine = owner >= 0
+        copies = np.bincount(owner[mine], chance[mine], minlength=self.real.units)
+        beyond = np.sqrt(copies)
+        beyond = beyond - self.usual @ np.linalg.lstsq(self.usual, beyond, rcond=None)[0]
+        return np.stack([beyond, (copies >= SINGLED_OUT).astype(np.float64)], axis=1)
+
+
+def learn_sides(real: Corpus, holdout: Corpus, *, rng: np.random.Generator) -> Sides:
+    """What the test knows before it sees a synthetic turn; nothing of it depends on who was trained on."""
+    train, others = said(real), said(holdout)
+    both = together(train, others)
+    odds = learn_odds(both, rng=rng)
+    turns = np.bincount(both.unit, minlength=both.units).astype(np.float64)
+    usual = np.stack([np.ones(both.units), turns, np.log1p(turns), np.sqrt(odds.drawn)], axis=1)
+    return Sides(both, (np.arange(both.units) < train.units).astype(np.float64), odds, usual)
 
 
 def gaps(value: Floats, is_train: Floats) -> Floats:
@@ -59,7 +78,7 @@ def gaps(value: Floats, is_train: Floats) -> Floats:
 def compare(value: Floats, observed: Floats, labels: Floats) -> Compared:
     """The observed labels of users (users,) against permuted ones (users, B)."""
     gap, null = gaps(value, observed[:, None])[0], gaps(value, labels)
-    return Compared(gap, permutation_p(gap, null, two_sided=False), null.std(axis=0))
+    return Compared(gap, permutation_p(gap, null, two_sided=False))
 
 
 def permuted(observed: Floats, rng: np.random.Generator, count: int) -> Floats:
@@ -82,13 +101,18 @@ def disclosure(
     `real` is what the generator learned from; `holdout` is other users of the same source, set aside at random
     before. Each synthetic turn is held against every real turn of both: the three-word spans (ends of the turn
     count as words) that both have. Its lead is the most that it shares with one user minus the most that it shares
-    with any other; phrases of many people give no lead. Leads beyond two spans are added up for the user who is
-    singled out. Had the generator never seen the train users, they would be exchangeable with the held-out ones.
+    with any other; phrases of many people give no lead. From the lead and from how much of the turn it is follows
+    the chance that the turn is a copy, if one in a hundred were: real turns, held against those of all other users,
+    show how strangers are alike, and real turns repeated, whole or touched up, how copies are (`CopyOdds`). The
+    chances are added up for the user who is singled out. Had the generator never seen the train users, they would
+    be exchangeable with the held-out ones.
 
-    Value: share of train users singled out by a synthetic turn minus that of held-out users, Welch t interval over
-    users. p: labels of users permuted, one-sided, on the mean root of a user's leads, which weighs how much is
-    given away. Evidence: `minimum_detectable` is the smallest share of synthetic turns which, replaced by random
-    train turns word for word, is found in 80 % of 40 plantings; None where no share up to 10 % is.
+    Value: share of train users singled out (half a copy expected, or more) minus that of held-out users, Welch t
+    interval over users. p: labels of users permuted, one-sided, on the mean root of the copies expected of a user,
+    less what a regression on how much the user says, and on what other real users give away of it, foretells; the
+    regression does not know the labels, so that the permutation is exact. Evidence: `minimum_detectable` is the
+    smallest share of synthetic turns which, replaced by random train turns word for word, is found in 80 % of 40
+    plantings; None where no share up to 10 % is.
 
     What it cannot see: meaning without wording (a paraphrase that keeps no three words), facts, and what train
     users share with others. It needs a split at random by user: `exchangeable_p` tests whether both real sides say
@@ -111,80 +135,75 @@ def disclosure(
     """
     if holdout is None or holdout.n_units < FEWEST_UNITS:
         return unscored(SPEC, real, synthetic, f"{FEWEST_UNITS} held-out users are needed: pass holdout=")
-    train, others, ours = said(real), said(holdout), said(synthetic)
-    if not len(others.code):
-        return unscored(SPEC, real, synthetic, "the held-out users say nothing")
-    users = train.units + others.units
-    found = leads(ours, train, others)
-    value = weights(found.owner, found.lead, users)
-    observed = (np.arange(users) < train.units).astype(np.float64)
-    labels = permuted(observed, rng, permutations)
-    result = compare(value, observed, labels)
-    singled = value[:, 1]
-    least = minimum_detectable(found, train, others, observed, labels, rng=rng, alpha=alpha)
+    if not len(said(synthetic).code):
+        return unscored(SPEC, real, synthetic, "the synthetic users say nothing")
+    sides = learn_sides(real, holdout, rng=rng)
+    found = leads(said(synthetic), sides.real)
+    chance = sides.odds.of(found)
+    labels = permuted(sides.is_train, rng, permutations)
+    value = sides.given_away(found.owner, chance)
+    result = compare(value, sides.is_train, labels)
+    singled, known = value[:, 1], sides.is_train > 0
     return Measurement(
         name=SPEC.name,
         value=float(result.gap[1]),
         status="scored",
         n=counts(real, synthetic),
         spec=SPEC,
-        interval=welch(singled[: train.units], singled[train.units :]),
+        interval=welch(singled[known], singled[~known]),
         p_value=float(result.p_value[0]),
         evidence={
             "alpha": alpha,
-            "holdout": {"users": others.units, "conversations": len(holdout), "turns": len(others.length)},
-            "train": float(singled[: train.units].mean()),
-            "held_out": float(singled[train.units :].mean()),
-            "minimum_detectable": least,
-            "exchangeable_p": exchangeable(train, others, observed, labels),
+            "holdout": {
+                "users": int((~known).sum()),
+                "conversations": len(holdout),
+                "turns": len(said(holdout).length),
+            },
+            "train": float(singled[known].mean()),
+            "held_out": float(singled[~known].mean()),
+            "minimum_detectable": minimum_detectable(sides, found.owner, chance, labels, rng=rng, alpha=alpha),
+            "exchangeable_p": exchangeable(sides, labels),
             "permutations": permutations,
         },
     )
 
 
 def minimum_detectable(
-    found: Lead,
-    train: Said,
-    others: Said,
-    observed: Floats,
-    labels: Floats,
-    *,
-    rng: np.random.Generator,
-    alpha: float,
+    sides: Sides, owner: Ints, chance: Floats, labels: Floats, *, rng: np.random.Generator, alpha: float
 ) -> float | None:
     """The smallest planted share of verbatim train turns that is found in 80 % of plantings; None where none is.
 
-    Plantings start from a set that repeats both sides alike: what was found is first shuffled over users.
+    In a planting, users drawn at random are the train users, and turns of theirs are added to what was found.
     """
-    own = np.maximum(lead_of_own(train, others) - CHANCE, 0.0)
-    null, users, turns = labels[:, :199], len(observed), len(own)
+    null = labels[:, : min(199, labels.shape[1])]
     for share in PLANTED:
-        count = min(round(share * len(found.owner)), turns)
+        count = min(round(share * len(owner)), len(sides.real.length))
         hits = 0
         for _ in range(PLANTINGS if count else 0):
-            shuffled = rng.permutation(users)
-            owner = np.where(found.owner >= 0, shuffled[np.maximum(found.owner, 0)], -1)
-            chosen = rng.choice(turns, count, replace=False)
-            planted = np.concatenate([owner, train.unit[chosen]])
-            lead = np.concatenate([found.lead, own[chosen] + CHANCE])
-            hits += bool(compare(weights(planted, lead, users), observed, null).p_value[0] <= alpha)
+            is_train = rng.permutation(sides.is_train)
+            theirs = np.flatnonzero(is_train[sides.real.unit])
+            chosen = rng.choice(theirs, min(count, len(theirs)), replace=False)
+            both = np.concatenate([owner, sides.real.unit[chosen]]), np.concatenate([chance, sides.odds.own[chosen]])
+            hits += bool(compare(sides.given_away(*both), is_train, null).p_value[0] <= alpha)
         if hits >= POWER * PLANTINGS:
             return share
     return None
 
 
-def exchangeable(train: Said, others: Said, observed: Floats, labels: Floats) -> float:
-    """Do both real sides say as much, in turns as long? A two-sided permutation p over users."""
-    users = len(observed)
-    unit = np.concatenate([train.unit, others.unit + train.units])
-    length = np.log1p(np.concatenate([train.length, others.length]).astype(np.float64))
-    own = np.concatenate([lead_of_own(train, others), lead_of_own(others, train)])
+def exchangeable(sides: Sides, labels: Floats) -> float:
+    """Do both real sides say as much, in turns as long, as much their own? A two-sided permutation p over users."""
+    real = sides.real
+    length = np.log1p(real.length.astype(np.float64))
     table = np.stack(
-        [np.log1p(np.bincount(unit, minlength=users)), *(per_unit(unit, x, users) for x in (length, np.sqrt(own)))],
+        [
+            np.log1p(np.bincount(real.unit, minlength=real.units)),
+            per_unit(real.unit, length, real.units),
+            per_unit(real.unit, sides.odds.own, real.units),
+        ],
         axis=1,
     )
     table = np.nan_to_num(table)
-    gap, null = np.abs(gaps(table, observed[:, None])[0]), np.abs(gaps(table, labels))
+    gap, null = np.abs(gaps(table, sides.is_train[:, None])[0]), np.abs(gaps(table, labels))
     spread = np.maximum(null.std(axis=0), 1e-12)
     highest = (null / spread).max(axis=1, keepdims=True)
     return float(permutation_p(np.array([(gap / spread).max()]), highest, two_sided=False)[0])

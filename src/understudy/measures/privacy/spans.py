@@ -74,6 +74,36 @@ def _said(corpus: Corpus) -> Said:
     )
 
 
+def together(first: Said, second: Said) -> Said:
+    """Two corpora as one: the users and conversations of the second are numbered after those of the first."""
+    talks = int(first.talk.max(initial=-1)) + 1
+    return Said(
+        np.concatenate([first.code, second.code]),
+        np.concatenate([first.turn, second.turn + len(first.length)]),
+        np.concatenate([first.unit, second.unit + first.units]),
+        np.concatenate([first.talk, second.talk + talks]),
+        np.concatenate([first.length, second.length]),
+        first.text + second.text,
+        first.units + second.units,
+    )
+
+
+def only(them: Said, kept: npt.NDArray[np.bool_]) -> Said:
+    """The turns that are `kept`; users and conversations keep their numbers."""
+    words = kept[them.turn]
+    number = np.cumsum(kept) - 1
+    texts = tuple(text for text, keep in zip(them.text, kept.tolist(), strict=True) if keep)
+    return Said(
+        them.code[words],
+        number[them.turn[words]],
+        them.unit[kept],
+        them.talk[kept],
+        them.length[kept],
+        texts,
+        them.units,
+    )
+
+
 class Spans(NamedTuple):
     """A hash a span, and the first word of it, as a row of `Said.code`."""
 

@@ -17,11 +17,12 @@ _ODD = 0xD6E8FEB86659FD93
 
 
 class Lead(NamedTuple):
-    """A row a turn: the real user it points at (-1: none; users of the second set are numbered after the first's),
-    and the spans it shares with that user's nearest turn minus those it shares with the nearest of anyone else."""
+    """A row a turn: the real user it points at (-1: none), the spans it shares with that user's nearest turn minus
+    those it shares with the nearest of anyone else, and the share of its spans that are in that nearest turn."""
 
     owner: Ints
     lead: Floats
+    share: Floats
 
 
 def bounded_spans(them: Said, size: int = SIZE) -> tuple[Codes, Ints]:
@@ -42,42 +43,31 @@ def bounded_spans(them: Said, size: int = SIZE) -> tuple[Codes, Ints]:
     return key[whole], turn[:count][whole]
 
 
-def leads(turns: Said, first: Said, second: Said) -> Lead:
-    """Whom each of `turns` points at, among the users of both real sets."""
-    sides = [bounded_spans(side) for side in (turns, first, second)]
-    real = np.concatenate([sides[1][0], sides[2][0]])
-    place = np.concatenate([sides[1][1], sides[2][1] + len(first.length)])
-    unit = np.concatenate([first.unit, second.unit + first.units])
-    ours, theirs = _matrices(sides[0], (real, place), len(turns.length), len(unit))
-    return _leads(ours, theirs, unit, own=None)
+def leads(turns: Said, real: Said, *, apart: Ints | None = None, own: Ints | None = None) -> Lead:
+    """Whom each of `turns` points at, among the users of `real`.
 
-
-def lead_of_own(first: Said, second: Said) -> Floats:
-    """For each turn of `first`: the lead that its user would have, were it repeated word for word."""
-    sides = [bounded_spans(side) for side in (first, second)]
-    real = np.concatenate([sides[0][0], sides[1][0]])
-    place = np.concatenate([sides[0][1], sides[1][1] + len(first.length)])
-    unit = np.concatenate([first.unit, second.unit + first.units])
-    ours, theirs = _matrices(sides[0], (real, place), len(first.length), len(unit))
-    return _leads(ours, theirs, unit, own=first.unit).lead
-
-
-def _matrices(ours: tuple[Codes, Ints], theirs: tuple[Codes, Ints], turns: int, others: int) -> tuple[Any, Any]:
-    """Turns by spans, ones and zeros; only spans that the other side has and that are not everybody's."""
+    `apart[t]`: a user whose own turns are not looked at, for turn t. `own[t]`: the user whose lead is asked for,
+    whoever shares the most.
+    """
     from scipy import sparse
 
-    keys, column = np.unique(np.concatenate([ours[0], theirs[0]]), return_inverse=True)
-    made = []
-    for row, where, count in ((ours[1], column[: len(ours[0])], turns), (theirs[1], column[len(ours[0]) :], others)):
-        matrix = sparse.csr_array((np.ones(len(where), dtype=np.float32), (row, where)), shape=(count, len(keys)))
+    sides = [bounded_spans(side) for side in (turns, real)]
+    keys, column = np.unique(np.concatenate([sides[0][0], sides[1][0]]), return_inverse=True)
+    cut = len(sides[0][0])
+    made: list[Any] = []
+    for (_, row), where, them in zip(sides, (column[:cut], column[cut:]), (turns, real), strict=True):
+        ones = np.ones(len(where), dtype=np.float32)
+        matrix = sparse.csr_array((ones, (row, where)), shape=(len(them.length), len(keys)))
         matrix.data[:] = 1.0
         made.append(matrix)
     held = np.bincount(made[1].indices, minlength=len(keys))
     useful = np.flatnonzero((held > 0) & (held <= MOST_TURNS_A_SPAN))
-    return made[0][:, useful], made[1][:, useful].T.tocsr()
+    count = np.maximum(np.diff(made[0].indptr), 1)
+    ours, theirs = made[0][:, useful], made[1][:, useful].T.tocsr()
+    return _leads(ours, theirs, real.unit, count, apart, own)
 
 
-def _leads(ours: Any, theirs: Any, unit: Ints, *, own: Ints | None) -> Lead:
+def _leads(ours: Any, theirs: Any, unit: Ints, count: Ints, apart: Ints | None, own: Ints | None) -> Lead:
     """The user with the most shared spans (with `own`: the given one) and the distance to the next user."""
     turns = ours.shape[0]
     owner = np.full(turns, -1, dtype=np.int64) if own is None else own
@@ -85,12 +75,15 @@ def _leads(ours: Any, theirs: Any, unit: Ints, *, own: Ints | None) -> Lead:
     for start in range(0, turns, _BLOCK):
         shared = (ours[start : start + _BLOCK] @ theirs).tocsr()
         row = np.repeat(np.arange(shared.shape[0]), np.diff(shared.indptr)) + start
-        user = unit[shared.indices]
+        user, spans = unit[shared.indices], shared.data
+        if apart is not None:
+            others = user != apart[row]
+            row, user, spans = row[others], user[others], spans[others]
         if own is None:
-            order = np.lexsort((user, -shared.data, row))
+            order = np.lexsort((user, -spans, row))
             top = order[np.r_[True, row[order][1:] != row[order][:-1]]] if len(order) else order
             owner[row[top]] = user[top]
         mine = user == owner[row]
-        np.maximum.at(best, row[mine], shared.data[mine])
-        np.maximum.at(second, row[~mine], shared.data[~mine])
-    return Lead(owner, np.maximum(best - second, 0.0))
+        np.maximum.at(best, row[mine], spans[mine])
+        np.maximum.at(second, row[~mine], spans[~mine])
+    return Lead(owner, np.maximum(best - second, 0.0), best / count)
