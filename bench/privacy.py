@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from bench.corpora import load, markdown
 from understudy.conversations import Corpus, Turn
 from understudy.conversations.splitting import split_corpus
 from understudy.measures.privacy.canaries import exposed, make_canaries, plant
-from understudy.measures.privacy.disclosure import compare, disclosure, permuted, weights
+from understudy.measures.privacy.disclosure import compare, disclosure, learn_sides, permuted
 from understudy.measures.privacy.pii import STRUCTURED, find_pii
 from understudy.measures.privacy.reidentification import reidentification
 from understudy.measures.privacy.spans import said
@@ -38,6 +38,7 @@ CONVERSATIONS = 1000
 COPIED = 0.01
 TOUCHED = 0.15
 SPLITS = 60
+TRIES, MOST_USERS, MOST_TALKS = 400, 900, 1200
 ALPHA = 0.05
 PLOT = Path(__file__).parent.parent / "docs" / "results" / "privacy.svg"
 WANTED = (
@@ -68,32 +69,43 @@ def copying(base: Corpus, train: Corpus, share: float, *, rng: np.random.Generat
     return Corpus([msgspec.structs.replace(talk, turns=tuple(map(turned, talk.turns))) for talk in base])
 
 
-def p_value(train: Corpus, holdout: Corpus, synthetic: Corpus, rng: np.random.Generator) -> float:
-    """The p of `privacy.disclosure` alone, without its minimum detectable share."""
-    known, others, ours = said(train), said(holdout), said(synthetic)
-    users = known.units + others.units
-    found = leads(ours, known, others)
-    observed = (np.arange(users) < known.units).astype(np.float64)
-    value = weights(found.owner, found.lead, users)
-    return float(compare(value, observed, permuted(observed, rng, 199)).p_value[0])
+def p_value(train: Corpus, holdout: Corpus, synthetic: Sequence[Corpus], rng: np.random.Generator) -> list[float]:
+    """The p of `privacy.disclosure` alone, of several synthetic sets, without minimum detectable shares."""
+    sides = learn_sides(train, holdout, rng=rng)
+    labels = permuted(sides.is_train, rng, 199)
+    found = [leads(said(each), sides.real) for each in synthetic]
+    values = [sides.given_away(each.owner, sides.odds.of(each)) for each in found]
+    return [float(compare(value, sides.is_train, labels).p_value[0]) for value in values]
 
 
-def controls(data: Path, name: str, splits: int = SPLITS) -> dict[str, Any]:
-    """How often real strangers, a copier of 1 % and a copier who touches up are flagged, over random splits."""
-    flags: dict[str, list[bool]] = {"strangers": [], "copier": [], "touched up": []}
-    sizes = (0, 0)
-    for seed in range(splits):
+def strangers(task: tuple[Path, str]) -> dict[str, Any]:
+    """How often real strangers are flagged, over many splits of a part of the corpus into thirds."""
+    data, name = task
+    corpus = load(data, name)
+    flags = []
+    for seed in range(TRIES):
+        units = stream(seed, "strangers", name).permutation(np.unique(corpus.unit_ids))
+        rows = np.flatnonzero(np.isin(corpus.unit_ids, units[:MOST_USERS]))
+        some = corpus.subset(stream(seed, "rows", name).permutation(rows)[:MOST_TALKS])
+        train, holdout, free = thirds(some, seed)
+        flags.append(p_value(train, holdout, [free], stream(seed, "strangers", name))[0] <= ALPHA)
+    return {"corpus": name, "flagged": flags}
+
+
+def controls(task: tuple[Path, str]) -> dict[str, Any]:
+    """How often a copier of 1 % and a copier who touches up are flagged, over random splits."""
+    data, name = task
+    flags: dict[str, list[bool]] = {"copier": [], "touched up": []}
+    sizes = (0, 0, 0)
+    for seed in range(SPLITS):
         train, holdout, free = thirds(load(data, name), seed)
-        sizes = (len(np.unique(train.unit_ids)), len(free))
+        turns = sum(turn.role == "user" for talk in free for turn in talk.turns)
+        sizes = (len(np.unique(train.unit_ids)), len(free), round(COPIED * turns))
         rng = stream(seed, "controls", name)
-        arms = {
-            "strangers": free,
-            "copier": copying(free, train, COPIED, rng=rng),
-            "touched up": copying(free, train, COPIED, rng=rng, touched=TOUCHED),
-        }
-        for arm, synthetic in arms.items():
-            flags[arm].append(p_value(train, holdout, synthetic, rng) <= ALPHA)
-    return {"corpus": name, "users": sizes[0], "conversations": sizes[1], "splits": splits, **flags}
+        copies = [copying(free, train, COPIED, rng=rng, touched=share) for share in (0.0, TOUCHED)]
+        for arm, p in zip(flags, p_value(train, holdout, copies, rng), strict=True):
+            flags[arm].append(p <= ALPHA)
+    return {"corpus": name, "users": sizes[0], "conversations": sizes[1], "copies": sizes[2], **flags}
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
@@ -154,14 +166,15 @@ def redaction(each: int = 300) -> dict[str, Any]:
 
 def _share(flags: list[bool]) -> str:
     low, high = wilson(sum(flags), len(flags))
-    return f"{np.mean(flags):.2f} [{low:.2f}, {high:.2f}]"
+    return f"{np.mean(flags):.3f} [{low:.3f}, {high:.3f}]"
 
 
 def table(found: dict[str, Any]) -> str:
-    """The four tables of the figure."""
-    arms = ("strangers", "copier", "touched up")
+    """The five tables of the figure."""
+    every = [flag for r in found["strangers"] for flag in r["flagged"]]
     heads = (
-        ["corpus", "train users", "conversations", "real strangers flagged", "1 % copied", "the same, touched up"],
+        ["real strangers of", "tries", "flagged"],
+        ["corpus", "train users", "conversations", "turns copied (1 %)", "flagged", "flagged, touched up"],
         ["canaries in", "repeats", "guard", "AUC", "found at 1 % false alarms", "exposure (bits)", "suffixes said"],
         [
             "corpus",
@@ -174,7 +187,14 @@ def table(found: dict[str, Any]) -> str:
         ["personal data", "found", "95 %"],
     )
     bodies: tuple[list[list[object]], ...] = (
-        [[r["corpus"], r["users"], r["conversations"], *(_share(r[arm]) for arm in arms)] for r in found["controls"]],
+        [
+            *([r["corpus"], len(r["flagged"]), _share(r["flagged"])] for r in found["strangers"]),
+            ["all", len(every), _share(every)],
+        ],
+        [
+            [r["corpus"], r["users"], r["conversations"], r["copies"], _share(r["copier"]), _share(r["touched up"])]
+            for r in found["controls"]
+        ],
         [_canary_row(r) for r in found["canaries"]],
         [_frontier_row(r) for r in found["frontier"]],
         [[g, f"{a} of {b}", "{:.3f}–{:.3f}".format(*wilson(a, b))] for g, (a, b) in found["redaction"].items()],
@@ -235,16 +255,14 @@ def _canaries(job: tuple[Path, str]) -> list[dict[str, Any]]:
     return list(canaries(*job))
 
 
-def _controls(job: tuple[Path, str]) -> dict[str, Any]:
-    return controls(*job)
-
-
 def run(data: Path, out: Path, workers: int = 2) -> str:
     with ProcessPoolExecutor(workers) as pool:
-        tested = pool.map(_controls, [(data, name) for name in CONTROLS])
+        tested = pool.map(controls, [(data, name) for name in CONTROLS])
+        free = pool.map(strangers, [(data, name) for name in CONTROLS])
         planted = pool.map(_canaries, [(data, name) for name in ("redial_real", "multiwoz_real")])
         compared = pool.map(_frontier, [(data, name) for name in FRONTIER])
         found = {
+            "strangers": list(free),
             "controls": list(tested),
             "canaries": [row for rows in planted for row in rows],
             "frontier": [row for rows in compared for row in rows],

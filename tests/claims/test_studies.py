@@ -28,6 +28,9 @@ def test_the_published_tables() -> None:
         "diasynth-improvement": "refuted",
         "consistency-quoted": "weakened",
         "factor-shares": "weakened",
+        "alignment-carries": "weakened",
+        "unread-answers": "refuted",
+        "pairs-dilute": "refuted",
     }
     assert "B/I is 86.0%" in found["diasynth-coverage"].why
     assert "gives 12.15 %" in found["diasynth-improvement"].why

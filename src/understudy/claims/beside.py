@@ -68,14 +68,18 @@ def fitted_users(people: Corpus, n: int, seed: int) -> Corpus:
 
 
 def each(evidence: Evidence, measure: str, rows_of: Callable[[Named], Iterable[Row]]) -> list[Row]:
-    """The rows of every corpus; a corpus that the study cannot work with is untested, with the reason."""
+    """The rows of every corpus. A corpus that the study cannot work with is untested, with the reason; where a measure
+    is refused, it is inconclusive: the claim was asked about, and nothing was told."""
     rows: list[Row] = []
     for place, people in enumerate(evidence.real):
         evidence.tell(people.name, place, len(evidence.real))
         try:
             rows += rows_of(people)
-        except (CorpusError, MeasureError, SimulatorError) as error:
+        except (CorpusError, SimulatorError) as error:
             rows.append(untested(people.name, measure, f"{error.what}: {error.why}"))
+        except MeasureError as error:
+            why = f"{error.what}: {error.why}"
+            rows.append(Row(corpus=people.name, measure=measure, outcome="inconclusive", why=why))
     return rows
 
 

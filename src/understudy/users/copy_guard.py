@@ -122,7 +122,8 @@ class CopyGuard:
         """The spans of `size` words, and with `rare` the pairs of words of which each is used by fewer units than that:
         who, what and where of one person, and their slips, are pairs like these; how people talk is not.
 
-        >>> said = [("meet zorro quux there", 0), ("zorro said so", 1), ("quux", 2), *(("meet me there", 3 + k) for k in range(9))]
+        >>> said = [("meet zorro quux there", 0), ("zorro said so", 1), ("quux", 2)]
+        >>> said += [("meet me there", unit) for unit in range(3, 12)]
         >>> guard = CopyGuard.of(said, common=2, rare=5)
         >>> guard.first_copy(["meet", "zorro", "quux"]), guard.first_copy(["meet", "zorro"])
         ((1, 3), None)

@@ -29,7 +29,7 @@ from understudy.users.weights import Weights
 
 Guard = Literal["free", "guarded", "strict"]
 BARRED: Mapping[Guard, int] = {"guarded": 8, "strict": 5}  # words of the shortest span that a setting keeps back
-RARE = 10  # units that use a word, below which two such words in a row are kept back too
+RARE = (0.04, 2, 10)  # share of units, and bounds: fewer use a word, and two such words in a row are kept back too
 Rng = np.random.Generator
 
 _NEAR = 40  # rows taken for their context
@@ -130,9 +130,10 @@ class Speaker:
     @cached_property
     def splicer(self) -> Splicer:
         units = self.table.user.tolist()
-        guard = CopyGuard.of(
-            zip(self.texts, units, strict=True), common=self.common, size=BARRED.get(self.guard, SPAN), rare=RARE
-        )
+        share, least, most = RARE
+        rare = min(max(round(share * len(set(units))), least), most)
+        size = BARRED.get(self.guard, SPAN)
+        guard = CopyGuard.of(zip(self.texts, units, strict=True), common=self.common, size=size, rare=rare)
         return Splicer(self.book, guard, self.table.own, self.table.user)
 
     @cached_property

@@ -15,7 +15,6 @@ Rng = np.random.Generator
 
 _NARROWEST_OUT = 2  # pieces that one substitution may take out
 _REACH = 5  # pieces from the end of a span in which it is broken: later breaks need fewer changes
-_PAIR = 2  # pieces
 _STRETCH = 64  # pieces looked at together for a copied span; punctuation runs longer than that may hide one
 _SAMPLED = 10  # attested alternatives looked at for one gap
 _POOR = -8.0  # log weight of the best substitution below which splices are considered too
@@ -124,9 +123,7 @@ class Splicer:
             splices = self._splices(ids, window, row, rng)
             options = Options(*(np.concatenate(pair) for pair in zip(options, splices, strict=True)))
         if not len(options.score):
-            # A rare pair stands in no other place: without one of its words it is none.
-            at = window[0] + int(rng.integers(window[1] - window[0] + 1))
-            return [*pieces[:at], *pieces[at + 1 :]] if window[1] - window[0] < _PAIR else None
+            return None
         k = int((options.score + rng.gumbel(size=len(options.score))).argmax())
         gap, width = int(options.gap[k]) - 2, int(options.width[k])
         middle = self.book.pieces_at(int(options.source[k]), int(options.length[k]))

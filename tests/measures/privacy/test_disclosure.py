@@ -7,7 +7,7 @@ import pytest
 from understudy.conversations import Conversation, Corpus, Turn
 from understudy.measures.privacy.canaries import compare_scores, exposed, make_canaries, plant
 from understudy.measures.privacy.copying import expected_share, longest_common, overlap, verbatim
-from understudy.measures.privacy.disclosure import compare, disclosure, permuted, weights
+from understudy.measures.privacy.disclosure import compare, disclosure, learn_sides, permuted
 from understudy.measures.privacy.near_turns import edit_distance, nearest_turns
 from understudy.measures.privacy.nearest_distance import nearest_distance
 from understudy.measures.privacy.personal_data import personal_data
@@ -58,12 +58,10 @@ def copying(base: Corpus, train: Corpus, share: float, rng: np.random.Generator,
 
 
 def p_value(train: Corpus, synthetic: Corpus, holdout: Corpus, rng: np.random.Generator) -> float:
-    sides = [said(c) for c in (train, holdout, synthetic)]
-    users = sides[0].units + sides[1].units
-    found = leads(sides[2], sides[0], sides[1])
-    observed = (np.arange(users) < sides[0].units).astype(float)
-    value = weights(found.owner, found.lead, users)
-    return float(compare(value, observed, permuted(observed, rng, 199)).p_value[0])
+    sides = learn_sides(train, holdout, rng=rng)
+    found = leads(said(synthetic), sides.real)
+    value = sides.given_away(found.owner, sides.odds.of(found))
+    return float(compare(value, sides.is_train, permuted(sides.is_train, rng, 199)).p_value[0])
 
 
 def test_people_never_seen_are_not_accused_more_than_by_chance():

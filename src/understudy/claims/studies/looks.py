@@ -80,7 +80,7 @@ def average_users(claim: Claim, evidence: Evidence) -> Finding:
     The conversations of half of the people are dealt out to users at random within topics: all means stay. The effect
     is how far their ICC falls below that of the people themselves; above 0, means do not see what was lost.
     """
-    from understudy.measures.separability import icc
+    from understudy.measures.separability.icc import icc
 
     def rows_of(people: Named) -> Iterator[Row]:
         real, others = evidence.halves(people.corpus, "average users")

@@ -56,7 +56,8 @@ def three_factors(claim: Claim, evidence: Evidence) -> Finding:
 def views_and_turns(corpus: Corpus) -> tuple[Floats, Floats, Ints] | None:
     """`(turns, 3)` what the partner did so far speaks for, `(turns, 3)` what the user then did, the user's number."""
     from understudy.users.partner_acts import ActReader, language_of, read_talks, said_of
-    from understudy.users.partner_model import SAYS, turn_outcomes
+    from understudy.users.partner_learning import turn_outcomes
+    from understudy.users.partner_model import SAYS
 
     talks = [said_of(talk.turns) for talk in corpus]
     language = language_of(talks)
@@ -64,7 +65,7 @@ def views_and_turns(corpus: Corpus) -> tuple[Floats, Floats, Ints] | None:
     acts, texts, who, talk_of = [], [], [], []
     for number, (talk, found) in enumerate(zip(talks, read_talks(talks, ActReader(language)), strict=True)):
         said = [text for is_user, text in talk if is_user]
-        for text, act in zip(said, found, strict=True):
+        for text, act in zip(said, found, strict=False):  # one more where the user left without a word
             if act is not None:
                 acts.append(act)
                 texts.append(text)

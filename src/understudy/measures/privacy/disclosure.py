@@ -11,7 +11,7 @@ from understudy.conversations import Corpus
 from understudy.measures.measurement import Measurement, MeasureSpec, counts, measure, unscored
 from understudy.measures.privacy.copy_odds import CopyOdds, learn_odds
 from understudy.measures.privacy.spans import Said, per_unit, said, together
-from understudy.measures.privacy.standing_out import Lead, leads
+from understudy.measures.privacy.standing_out import leads
 from understudy.measures.resampling import Floats, Ints, permutation_p
 
 SINGLED_OUT = 0.5  # expected copies of a user's turns, were one turn in a hundred a copy
