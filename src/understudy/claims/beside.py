@@ -15,6 +15,7 @@ from understudy.errors import CorpusError, MeasureError, SimulatorError
 from understudy.measures.measurement import Measure, Measurement
 from understudy.seeds import derive_seed, stream
 
+FEWEST_SESSIONS = 60
 NEEDS_PAIRS = "needs synthetic counterparts (--real PEOPLE,SYN)"
 
 
@@ -53,17 +54,31 @@ def part(found: Measurement, name: str) -> Measurement:
 
 
 def fitted_users(people: Corpus, n: int, seed: int) -> Corpus:
-    """What users say who were fitted to `people`; made once for a corpus."""
+    """What `n` sessions of users fitted to `people` say; made once for a corpus."""
+    from understudy.users.population import fit_population
+
+    return _simulated(people, "fitted", lambda corpus: fit_population(corpus, seed=seed), n, seed)
+
+
+def structured_users(people: Corpus, n: int, seed: int) -> Corpus:
+    """The same of users who only name the entities of their goal."""
+    from understudy.users.structured import StructuredPopulation
+
+    return _simulated(people, "structured", StructuredPopulation.from_corpus, n, seed)
+
+
+def _simulated(people: Corpus, kind: str, learn: Callable[[Corpus], Any], n: int, seed: int) -> Corpus:
+    n = max(n, FEWEST_SESSIONS)
 
     def made(corpus: Corpus) -> Corpus:
         from understudy.rollouts.simulate import simulate
         from understudy.users.population import fit_population
 
-        users = fit_population(corpus, seed=seed)
-        done = simulate(users, users.partner(), n=max(n, 60), seed=seed)
+        users = learn(corpus)
+        done = simulate(users, fit_population(corpus, seed=seed).partner(), n=n, seed=seed)
         return Corpus(done.conversations, CorpusCard(origin="synthetic", source=users.identity))
 
-    found: Corpus = people.memo(f"claims.fitted.{max(n, 60)}.{seed}", made)
+    found: Corpus = people.memo(("claims", kind, n, seed), made)
     return found
 
 

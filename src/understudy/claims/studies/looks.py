@@ -7,11 +7,20 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
-from understudy.claims.beside import beside_people, difference, each, fitted_users, part, turned, untested
+from understudy.claims.beside import (
+    beside_people,
+    difference,
+    each,
+    fitted_users,
+    part,
+    structured_users,
+    turned,
+    untested,
+)
 from understudy.claims.evidence import Evidence, Named
 from understudy.claims.record import Claim
 from understudy.claims.verdict import Finding, Row, combine, judge
-from understudy.conversations import Corpus, CorpusCard
+from understudy.conversations import Corpus
 from understudy.seeds import derive_seed, stream
 
 
@@ -22,19 +31,13 @@ def latent_users(claim: Claim, evidence: Evidence) -> Finding:
     half of the people and held against the other half.
     """
     from understudy.measures.realism.discriminator import discriminator
-    from understudy.rollouts.simulate import simulate
-    from understudy.users.population import fit_population
-    from understudy.users.structured import StructuredPopulation
 
     def rows_of(people: Named) -> Iterator[Row]:
         train, test = evidence.halves(people.corpus, "beside people")
         seed = derive_seed(evidence.seed, "beside people")
-        users, partner = StructuredPopulation.from_corpus(train), fit_population(train, seed=seed).partner()
-        done = simulate(users, partner, n=max(len(test), 60), seed=seed)
-        recited = Corpus(done.conversations, CorpusCard(origin="synthetic", source=users.identity))
         found = [
             part(discriminator(test, made, rng=stream(seed, "discriminator")), "words")
-            for made in (recited, fitted_users(train, len(test), seed))
+            for made in (structured_users(train, len(test), seed), fitted_users(train, len(test), seed))
         ]
         told = ", ".join(f"{one.value:.2f}" for one in found if one.value is not None)
         floor = f"AUC of real against real {found[1].floor.value:.2f}" if found[1].floor else ""

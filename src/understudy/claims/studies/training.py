@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from understudy.claims.beside import each, turned, untested
+from understudy.claims.beside import each, fitted_users, structured_users, turned, untested
 from understudy.claims.evidence import Evidence, Named
 from understudy.claims.record import Claim
 from understudy.claims.verdict import Finding, Row, combine, judge
-from understudy.conversations import Corpus, CorpusCard
+from understudy.conversations import Corpus
 from understudy.conversations.splitting import split_corpus
 from understudy.measures.measurement import Measurement
 from understudy.seeds import derive_seed
@@ -39,10 +39,7 @@ def entity_swap(claim: Claim, evidence: Evidence) -> Finding:
     others of their kind and the other half of the people test. The effect is the difference of the two slopes for
     each doubling; above 0, progress on simulated users is not progress on people.
     """
-    from understudy.rollouts.simulate import simulate
     from understudy.transfer.false_progress import false_progress
-    from understudy.users.population import fit_population
-    from understudy.users.structured import StructuredPopulation
 
     def rows_of(people: Named) -> Iterator[Row]:
         train, test = evidence.halves(people.corpus, "training", share=0.6)
@@ -51,9 +48,7 @@ def entity_swap(claim: Claim, evidence: Evidence) -> Finding:
             yield untested(people.name, "transfer.false_progress", "no labels that structured users could carry")
             return
         seed = derive_seed(evidence.seed, "entity swap", people.name)
-        users, partner = StructuredPopulation.from_corpus(train), fit_population(train, seed=seed).partner()
-        done = simulate(users, partner, n=CONVERSATIONS, seed=seed)
-        made = Corpus(done.conversations, CorpusCard(origin="synthetic", source=users.identity))
+        made = structured_users(train, CONVERSATIONS, seed)
         halves = split_corpus(made, (0.5, 0.5), seed=seed)
         found = false_progress(task, halves[0], halves[1], test, seed=seed)
         yield judge(found, people.name, asks="slopes part by")
@@ -107,18 +102,23 @@ def _mixed(evidence: Evidence, *, families: tuple[str, ...], select: bool) -> Fi
     from understudy.transfer.mixing import mix_corpora
 
     def rows_of(people: Named) -> Iterator[Row]:
-        if len(people.synthetic) < 2:
-            return
-        members = {made.name: evidence.fewer(made.corpus, 400) for made in people.synthetic}
-        fit, held_out = evidence.halves(people.corpus, "mixture", share=0.3)
+        learn, test = evidence.halves(people.corpus, "beside people")
+        fit, held_out = split_corpus(test, (0.5, 0.5), seed=derive_seed(evidence.seed, "mixture", people.name))
         if min(fit.n_units, held_out.n_units) < 10:
             yield untested(people.name, "transfer.mixture", "too few people")
             return
-        seed = derive_seed(evidence.seed, "mixture", people.name)
+        seed = derive_seed(evidence.seed, "beside people")
+        members = {made.name: evidence.fewer(made.corpus, 400) for made in people.synthetic}
+        if len(members) < 2:
+            members |= {
+                "fitted users": fitted_users(learn, len(test), seed),
+                "structured users": structured_users(learn, len(test), seed),
+            }
         mixed = mix_corpora(members, fit, held_out, families=families, select=select, seed=seed)
         for one in mixed.measurement.parts:
             family = one.name.rpartition(".")[2]
-            yield judge(turned(one, -1.0), f"{people.name}: {family}")
+            yield judge(
+                turned(one, -1.0), f"{people.name}: {family}", asks=f"{family}, nearer than {len(members)} members"
+            )
 
-    missing = "needs people with two or more synthetic counterparts (--real PEOPLE,SYN,SYN)"
-    return combine(each(evidence, "transfer.mixture", rows_of), missing=missing)
+    return combine(each(evidence, "transfer.mixture", rows_of))

@@ -74,16 +74,20 @@ def _leads(ours: Any, theirs: Any, unit: Ints, count: Ints, apart: Ints | None, 
     best, second = np.zeros(turns), np.zeros(turns)
     for start in range(0, turns, _BLOCK):
         shared = (ours[start : start + _BLOCK] @ theirs).tocsr()
-        row = np.repeat(np.arange(shared.shape[0]), np.diff(shared.indptr)) + start
+        length = np.diff(shared.indptr)
+        row = np.repeat(np.arange(len(length)), length) + start
         user, spans = unit[shared.indices], shared.data
         if apart is not None:
-            others = user != apart[row]
-            row, user, spans = row[others], user[others], spans[others]
+            spans = np.where(user == apart[row], 0.0, spans)
+        if not len(spans):
+            continue
+        some, first = np.flatnonzero(length) + start, shared.indptr[:-1][length > 0]
         if own is None:
-            order = np.lexsort((user, -spans, row))
-            top = order[np.r_[True, row[order][1:] != row[order][:-1]]] if len(order) else order
+            most = np.zeros(turns, dtype=spans.dtype)
+            most[some] = np.maximum.reduceat(spans, first)
+            top = np.flatnonzero((spans == most[row]) & (spans > 0))
             owner[row[top]] = user[top]
         mine = user == owner[row]
-        np.maximum.at(best, row[mine], spans[mine])
-        np.maximum.at(second, row[~mine], spans[~mine])
+        best[some] = np.maximum.reduceat(np.where(mine, spans, 0.0), first)
+        second[some] = np.maximum.reduceat(np.where(mine, 0.0, spans), first)
     return Lead(owner, np.maximum(best - second, 0.0), best / count)
