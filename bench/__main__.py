@@ -37,6 +37,7 @@ FIGURES = (
     "consistency",
     "integrations",
     "training",
+    "retest",
     "serve",
     "panel",
     "alignment",

@@ -1,4 +1,5 @@
-"""Writes what the docs take from the code: the `--help` of every verb, in docs/cli.md.
+"""Writes what the docs take from the code: the `--help` of every verb, in docs/cli.md, and the claims with their
+last verdicts, in docs/claims.md.
 
 python docs/generate.py            rewrite
 python docs/generate.py --check    end with 1 where a page is out of date
@@ -12,6 +13,8 @@ import sys
 from pathlib import Path
 
 PAGE = Path(__file__).with_name("cli.md")
+CLAIMS = Path(__file__).with_name("claims.md")
+LEDGER = Path(__file__).with_name("results") / "ledger.jsonl"
 COLUMNS = 100
 _BLOCK = re.compile(r"(<!-- help: (?P<verb>[\w -]+) -->\n)```text\n(?:(?!```).*\n)*```\n")
 _MADE_WITH = re.compile(r"<!-- made with typer \S+ -->")
@@ -46,14 +49,24 @@ def generated(text: str) -> str:
     return _BLOCK.sub(lambda m: f"{m[1]}```text\n{help_of(m['verb'])}\n```\n", text)
 
 
+def claims() -> str:
+    """The page of claims as records and ledger have it."""
+    from understudy.claims.ledger import read_ledger
+    from understudy.claims.record import read_claims
+    from understudy.claims.tables import page
+
+    return page(read_claims(), read_ledger(LEDGER))
+
+
 def main() -> int:
-    """Rewrite the page, or check it."""
-    old = PAGE.read_text("utf-8")
-    new = generated(old)
+    """Rewrite the pages, or check them."""
+    new = {PAGE: generated(PAGE.read_text("utf-8")), CLAIMS: claims()}
+    late = [page for page, text in new.items() if not page.exists() or page.read_text("utf-8") != text]
     if "--check" in sys.argv:
-        print("current" if new == old else f"{PAGE} is out of date: run `make docs`")
-        return int(new != old)
-    PAGE.write_text(new, "utf-8")
+        print("\n".join(f"{page} is out of date: run `make docs`" for page in late) or "current")
+        return int(bool(late))
+    for page in late:
+        page.write_text(new[page], "utf-8")
     return 0
 
 

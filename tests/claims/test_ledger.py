@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy.claims.ledger import Entry, append, change, latest, read_ledger
+from understudy.claims.ledger import Entry, append, by_data, change, latest, read_ledger
 from understudy.claims.verdict import Row
 from understudy.errors import CorpusError
 
@@ -61,7 +61,9 @@ def test_verdicts_are_compared_only_where_they_can_be() -> None:
     assert change([entry()]) == "first verdict"
     assert change([entry(), entry()]) == "as on 2026-01-02"
     assert change([entry(), entry("refuted")]) == "was held on 2026-01-02"
-    assert "other data" in change([entry(), entry("refuted", data="e")])
+    assert change([entry(), entry("refuted", data="e")]) == "first verdict on these data"
+    assert change([entry(), entry("refuted", data="e"), entry()]) == "as on 2026-01-02"
+    assert [len(group) for group in by_data([entry(), entry(data="e"), entry()])] == [1, 2]
     assert "measured otherwise than the one before (m)" in change([entry(), entry("refuted", version=2)])
 
 

@@ -57,6 +57,10 @@ def test_the_help_in_the_docs_is_current() -> None:
     assert set(pattern.findall(generate.generated(page))) == set(pattern.findall(page)), "run `make docs`"
 
 
+def test_the_claims_in_the_docs_are_those_of_the_ledger() -> None:
+    assert generate.CLAIMS.read_text("utf-8") == generate.claims(), "run `make docs`"
+
+
 def test_every_verb_has_its_help_in_the_docs() -> None:
     from understudy.cli.app import app
 

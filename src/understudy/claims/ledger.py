@@ -90,16 +90,26 @@ def latest(entries: Sequence[Entry]) -> dict[str, Entry]:
     return {entry.claim: entry for entry in entries}
 
 
-def change(entries: Sequence[Entry]) -> str:
-    """What the last verdict of one claim says beside the one before it, if they can be compared.
+def by_data(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """The verdicts of one claim, divided by what they were given on; data last used come last."""
+    groups: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in entries:
+        key = tuple(sorted(entry.data.values()))
+        groups[key] = [*groups.pop(key, []), entry]
+    return list(groups.values())
 
-    They cannot where the data are others, or where a measure changed its version: then this says so.
+
+def change(entries: Sequence[Entry]) -> str:
+    """What the last verdict of one claim says beside the one before it on the same data, if they can be compared.
+
+    They cannot where a measure changed its version: then this says so.
     """
-    if len(entries) < 2:
-        return "first verdict"
-    before, now = entries[-2], entries[-1]
-    if sorted(before.data.values()) != sorted(now.data.values()):
-        return "on other data than the one before: not compared"
+    if not entries:
+        return ""
+    same = by_data(entries)[-1]
+    if len(same) < 2:
+        return "first verdict" if len(entries) < 2 else "first verdict on these data"
+    before, now = same[-2], same[-1]
     moved = [name for name, version in now.measures.items() if before.measures.get(name, version) != version]
     if moved or before.measures.keys() != now.measures.keys():
         return f"measured otherwise than the one before ({', '.join(moved) or 'other measures'}): not compared"

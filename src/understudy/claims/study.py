@@ -100,7 +100,7 @@ def run_study(claim: Claim, evidence: Evidence) -> Entry:
         backend=f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
         seed=evidence.seed,
         seconds=round(time.perf_counter() - started, 1),
-        data=_digests(evidence) if found.rows else {},
+        data=_digests(evidence) if claim.study else {},
         rows=found.rows,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from understudy.claims.ledger import Entry, change, latest
+from understudy.claims.ledger import Entry, by_data, change
 from understudy.claims.record import Claim
 
 KINDS = {
@@ -13,6 +13,13 @@ KINDS = {
     "newer": "Newer results",
     "question": "Open questions",
 }
+INTRODUCTION = (
+    "Written from the records and the ledger by `understudy retest --page`; `understudy retest` runs the studies again."
+    " *Held*: the whole interval says so. *Weakened*: less than claimed, or not on every corpus. *Refuted*: the whole"
+    " interval says otherwise. *Inconclusive*: neither. *Untested*: the reason is given. What a source says is told by"
+    " its grade: *primary*, read there; *secondary*, told by others or seen in an abstract; *recomputed* from its tables"
+    " or files; *own*, measured by this project."
+)
 
 
 def cell(text: str) -> str:
@@ -25,20 +32,32 @@ def cell(text: str) -> str:
 
 
 def overview(claims: Mapping[str, Claim], entries: Sequence[Entry]) -> str:
-    """A row a claim: where it stands, its scope, the verdict, and the number behind it."""
-    last = latest(entries)
-    lines = ["| claim | source | its own scope | verdict | what was found |", "| --- | --- | --- | --- | --- |"]
+    """A row a claim: where it stands, its scope, the verdicts on the data last used, and the number behind the last."""
+    lines = ["| claim | source | its own scope | verdict | what was found | floor |", "| --- " * 6 + "|"]
     for claim in claims.values():
-        entry = last.get(claim.id)
+        mine = by_data([entry for entry in entries if entry.claim == claim.id])
         source = f"{claim.sources[0].id} ({claim.sources[0].grade})"
-        row = (claim.title, source, claim.n, f"**{entry.outcome}**" if entry else "not run", entry.why if entry else "")
+        verdicts = "; ".join(f"**{group[-1].outcome}** {_on(group[-1])}".strip() for group in reversed(mine))
+        now = mine[-1][-1] if mine else None
+        floors = {row.corpus: row.floor for row in now.rows if row.floor} if now else {}
+        floor = next(iter(floors.values()), "") if len(floors) < 2 else f"{len(floors)} corpora, see the page"
+        row = (claim.title, source, claim.n, verdicts or "not run", now.why if now else "", floor or "–")
         lines.append("| " + " | ".join(map(cell, row)) + " |")
     return "\n".join(lines)
 
 
+def _on(entry: Entry) -> str:
+    """What a verdict was given on, in words."""
+    if not entry.data:
+        return ""
+    if len(entry.data) == 1:
+        return f"on {next(iter(entry.data))}"
+    return f"on {len(entry.data)} corpora"
+
+
 def page(claims: Mapping[str, Claim], entries: Sequence[Entry]) -> str:
     """Every claim with its sources, its falsifier, and all that its studies found."""
-    parts = ["# What the field claims, and what its studies found", overview(claims, entries)]
+    parts = ["# What the field claims, and what its studies found", INTRODUCTION, overview(claims, entries)]
     for kind, title in KINDS.items():
         parts.append(f"## {title}")
         parts += [_section(claim, entries) for claim in claims.values() if claim.kind == kind]
@@ -47,15 +66,17 @@ def page(claims: Mapping[str, Claim], entries: Sequence[Entry]) -> str:
 
 def _section(claim: Claim, entries: Sequence[Entry]) -> str:
     mine = [entry for entry in entries if entry.claim == claim.id]
-    lines = [f"### {claim.title}", "", claim.statement, "", f"- task: {claim.task}", f"- n: {claim.n}"]
+    lines = [f"### {claim.title}", "", claim.statement, "", f"- name: `{claim.id}`", f"- task: {claim.task}"]
+    lines += [f"- n: {claim.n}", f"- published: {claim.date}"]
     lines += [
         f"- source, {source.grade}: {source.id}{': ' + source.says if source.says else ''}" for source in claim.sources
     ]
     lines.append(f"- refuted if: {claim.refuted_if}")
     lines.append(f"- study: `{claim.study}`" if claim.study else f"- untested: {claim.untested}")
-    if mine:
-        now = mine[-1]
-        lines += ["", f"**{now.outcome}** ({now.date[:10]}, {now.commit or now.version}; {change(mine)}): {now.why}"]
+    for group in reversed(by_data(mine)):
+        now = group[-1]
+        told = f"{now.date[:10]}, {now.commit or now.version}, {now.seconds:.0f} s; {change(group)}"
+        lines += ["", f"**{now.outcome}** {_on(now)} ({told}): {now.why}"]
         if shown := [row for row in now.rows if row.value is not None]:
             lines += ["", "| corpus | measure | value | floor | verdict |", "| --- | --- | --- | --- | --- |"]
             for row in shown:
