@@ -149,7 +149,13 @@ def frontier(data: Path, name: str, counterpart: str | None, most: int = 500) ->
         rng = stream(0, "frontier", name, arm)
         real = discriminator(holdout, synthetic, rng=rng, permutations=19)
         given = disclosure(train, synthetic, holdout=holdout, rng=rng, permutations=499)
-        row = {"corpus": name, "arm": arm, "auc": real.value, "auc_interval": real.interval, "gap": given.value}
+        row: dict[str, Any] = {
+            "corpus": name,
+            "arm": arm,
+            "auc": real.value,
+            "auc_interval": real.interval,
+            "gap": given.value,
+        }
         row |= {"gap_interval": given.interval, "p": given.p_value, "evidence": given.evidence}
         if arm.startswith("fitted"):
             found = reidentification(train, synthetic, holdout=holdout, sources=sources(population, train), rng=rng)
@@ -261,7 +267,7 @@ def run(data: Path, out: Path, workers: int = 2) -> str:
         free = pool.map(strangers, [(data, name) for name in CONTROLS])
         planted = pool.map(_canaries, [(data, name) for name in ("redial_real", "multiwoz_real")])
         compared = pool.map(_frontier, [(data, name) for name in FRONTIER])
-        found = {
+        found: dict[str, Any] = {
             "strangers": list(free),
             "controls": list(tested),
             "canaries": [row for rows in planted for row in rows],

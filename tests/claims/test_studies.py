@@ -10,9 +10,11 @@ import pytest
 
 from understudy.claims.evidence import Evidence, Named
 from understudy.claims.record import read_claims
-from understudy.claims.study import run_study
+from understudy.claims.studies.partners import ahead
+from understudy.claims.study import run_studies, run_study
+from understudy.claims.verdict import judge
 from understudy.conversations import Conversation, Corpus, Turn
-from understudy.errors import MeasureError
+from understudy.errors import MeasureError, MissingExtraError
 from understudy.measures.measurement import Measurement
 from understudy.sample import sample_corpus
 from understudy.testing.relations import events
@@ -121,3 +123,66 @@ def test_what_lacks_data_is_untested_and_says_what_it_needs() -> None:
         entry = run_study(CLAIMS[name], SAMPLE)
         assert entry.outcome == "untested"
         assert "SYN" in entry.why
+
+
+def test_a_student_of_another_beginning_that_reads_as_well_refutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    import understudy.traits.subliminal as home
+
+    read = np.array([0.6, 0.7, 0.65, 0.7, 0.6, 0.68])
+
+    def replicated(accuracy: np.ndarray) -> str:
+        found = {"same": home.Outcome(read, read, read), "other": home.Outcome(accuracy, read, read)}
+        monkeypatch.setattr(home, "replicate", lambda *args, **kwargs: found)
+        return run_study(CLAIMS["hidden-traits"], SAMPLE).outcome
+
+    assert replicated(np.array([0.1, 0.05, 0.1, 0.12, 0.1, 0.1])) == "held"
+    assert replicated(read + np.array([0.0, 0.2, 0.1, 0.2, 0.1, 0.1])) == "refuted"
+    assert replicated(read + np.array([-0.1, 0.1, -0.05, 0.05, -0.1, 0.1])) == "inconclusive"
+
+
+@pytest.mark.parametrize(("weights", "outcome"), [((1.0, -1.0, 0.0), "held"), ((1.0, 1.0, 1.0), "not held")])
+def test_three_views_are_told_from_one(weights: tuple[float, ...], outcome: str) -> None:
+    rng = np.random.default_rng(0)
+    views = rng.normal(size=(3000, 3))
+    turns = (views @ np.array(weights))[:, None] + rng.normal(size=(3000, 3))
+    found = judge(ahead(views, turns, np.arange(3000) // 10, rng), "x")
+    assert (found.outcome == "held") == (outcome == "held")
+
+
+def test_distance_is_blind_where_copies_are_found_and_a_broken_test_does_not_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import understudy.measures.privacy.disclosure as home
+
+    assert run_study(CLAIMS["distance-blind"], SAMPLE).outcome == "held"
+    real = home.disclosure
+
+    def finds_nothing(*args: object, **kwargs: object) -> Measurement:
+        return msgspec.structs.replace(real(*args, **kwargs), value=0.0, interval=(-0.1, 0.1))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(home, "disclosure", finds_nothing)
+    assert run_study(CLAIMS["distance-blind"], SAMPLE).outcome == "inconclusive"
+
+
+def test_users_dealt_out_at_random_lose_themselves() -> None:
+    assert run_study(CLAIMS["matched-means"], SAMPLE).outcome == "held"
+    alone = Corpus([msgspec.structs.replace(talk, user_id=None) for talk in sample_corpus()])
+    entry = run_study(CLAIMS["matched-means"], Evidence((Named("unnamed", alone),)))
+    assert entry.outcome == "untested"
+
+
+def test_an_extra_that_is_absent_leaves_the_claim_untested(monkeypatch: pytest.MonkeyPatch) -> None:
+    import understudy.traits.subliminal as home
+
+    def lacks(*args: object, **kwargs: object) -> None:
+        raise MissingExtraError("torch is not installed", why="students learn with it", fix="pip install x[train]")
+
+    monkeypatch.setattr(home, "replicate", lacks)
+    entry = run_study(CLAIMS["hidden-traits"], SAMPLE)
+    assert (entry.outcome, entry.why) == ("untested", "torch is not installed: pip install x[train]")
+
+
+def test_studies_in_processes_say_the_same_in_the_same_order() -> None:
+    some = [CLAIMS[name] for name in ("diasynth-coverage", "matched-means", "no-big-five")]
+    alone, together = (list(run_studies(some, SAMPLE, workers=n)) for n in (1, 2))
+    assert [(e.claim, e.outcome, e.rows) for e in alone] == [(e.claim, e.outcome, e.rows) for e in together]

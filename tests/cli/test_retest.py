@@ -49,3 +49,23 @@ def test_what_is_refused(capsys, tmp_path):
     assert other.code == 2
     assert "no verdict" in other.err
     assert wrong.read_bytes() == sample_path().read_bytes()
+
+
+def test_a_folder_of_corpora(capsys, tmp_path):
+    folder = tmp_path / "corpora"
+    folder.mkdir()
+    for name in ("shop_real", "shop_llm", "shop"):
+        (folder / f"{name}.jsonl").write_bytes(sample_path().read_bytes())
+    ledger = tmp_path / "l.jsonl"
+    ran = run(capsys, "retest", "contingency-too-even", "--data", folder, "--ledger", ledger)
+    assert ran.code == 0
+    assert "shop.jsonl: left out" in ran.err
+    assert list(read_ledger(ledger)[0].data) == ["shop_real", "shop_llm"]
+    table = run(capsys, "retest", "--table", "--ledger", ledger)
+    assert "| Language-model users take up the partner's words too much, not too little |" in table.out
+    assert len(read_ledger(ledger)) == 1
+    none = run(capsys, "retest", "--data", tmp_path, "--ledger", ledger)
+    assert none.code == 2
+    assert "no corpus of people in it" in none.err
+    absent = run(capsys, "retest", "--data", tmp_path / "nowhere", "--ledger", ledger)
+    assert "not a folder" in absent.err

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".jsonl.gz", ".jsonl.zst")
+FEWEST = 4  # letters of a name by which corpora are paired
 _PEOPLE = re.compile(r"(?:^|[_-])(?:real|human|people|logs)$", re.IGNORECASE)
 _SYNTHETIC = re.compile(r"(?:^|[_-])(?:\w*sim|\w*llm|syn\w*|generated)$", re.IGNORECASE)
 
@@ -44,21 +45,25 @@ def files_of(folder: Path) -> Files:
     return Files(*(tuple(kinds[kind]) for kind in Files._fields))
 
 
-def related(people: str, synthetic: str) -> bool:
-    """Whether two names say that one corpus belongs to the other: the shorter name, less its ending, is in the longer.
+def subject(name: str) -> str:
+    """What a corpus is named for: its name without the ending that says who spoke.
 
-    >>> related("shop_real", "gpt_shop_llm"), related("shop_real", "bank_sim")
-    (True, False)
+    >>> subject("shop_uk_real"), subject("gpt_shop_llm")
+    ('shopuk', 'gptshop')
     """
-    first, second = (re.sub(r"[_-]", "", re.sub(r"[_-][^_-]*$", "", name.lower())) for name in (people, synthetic))
-    return min(len(first), len(second)) >= 4 and (first in second or second in first)
+    return re.sub(r"[_-]", "", re.sub(r"[_-][^_-]*$", "", name.lower()))
 
 
 def paired(files: Files) -> list[tuple[Path, list[Path]]]:
-    """Each corpus of people with the synthetic ones that carry its name; those of the longest name, of several."""
+    """Each corpus of people with the synthetic ones whose name holds its own, or is held by it; of several the nearest
+    in length."""
     found: dict[Path, list[Path]] = {path: [] for path in files.people}
     for made in files.synthetic:
-        named = [path for path in files.people if related(stem(path), stem(made))]
+        name = subject(stem(made))
+        others = {path: subject(stem(path)) for path in files.people}
+        named = [
+            path for path, one in others.items() if min(len(one), len(name)) >= FEWEST and (one in name or name in one)
+        ]
         if named:
-            found[max(named, key=lambda path: len(stem(path)))].append(made)
+            found[min(named, key=lambda path: abs(len(others[path]) - len(name)))].append(made)
     return list(found.items())

@@ -16,9 +16,9 @@ KINDS = {
 INTRODUCTION = (
     "Written from the records and the ledger by `understudy retest --page`; `understudy retest` runs the studies again."
     " *Held*: the whole interval says so. *Weakened*: less than claimed, or not on every corpus. *Refuted*: the whole"
-    " interval says otherwise. *Inconclusive*: neither. *Untested*: the reason is given. What a source says is told by"
-    " its grade: *primary*, read there; *secondary*, told by others or seen in an abstract; *recomputed* from its tables"
-    " or files; *own*, measured by this project."
+    " interval says otherwise. *Inconclusive*: neither. *Untested*: the reason is given. Sources have grades:"
+    " *primary*, read there; *secondary*, told by others or seen in an abstract; *recomputed* from tables or files;"
+    " *own*, measured by this project."
 )
 
 

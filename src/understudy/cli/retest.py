@@ -42,7 +42,7 @@ Data = Annotated[
 Ledger = Annotated[str, typer.Option("--ledger", metavar="FILE", help="Where verdicts are added, one a line.")]
 Page = Annotated[str | None, typer.Option("--page", metavar="FILE", help="Write the whole ledger as Markdown here.")]
 Table = Annotated[bool, typer.Option("--table", help="Run nothing: print the last verdicts as a Markdown table.")]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Studies at once. Changes no verdict.")]
+Workers = Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Studies at once. Changes no verdict.")]
 ListThem = Annotated[bool, typer.Option("--list", help="Only list the claims and their last verdicts.")]
 
 

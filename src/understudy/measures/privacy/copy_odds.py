@@ -72,5 +72,5 @@ def learn_odds(real: Said, *, rng: np.random.Generator) -> CopyOdds:
     alike = (verbatim + _table(touched, (touched.owner == few.unit) & (touched.lead > 0))) / 2
     chance = COPIED * alike / (COPIED * alike + unlike)
     odds = CopyOdds(chance, np.zeros(0), chance[_kinds(own)])
-    drawn = np.bincount(np.maximum(strangers.owner, 0), odds.of(strangers), minlength=real.units)
+    drawn: Floats = np.bincount(np.maximum(strangers.owner, 0), odds.of(strangers), minlength=real.units).astype(float)
     return odds._replace(drawn=drawn)
