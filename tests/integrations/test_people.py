@@ -11,12 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.integrations.talking import SEED, as_our_loop_has_it, partner_says, population
-from understudy.conversations import Ending, Turn
+from tests.users.fitting_corpus import talks
+from understudy.conversations import Corpus, Ending, Turn
+from understudy.conversations.lineage import simulated
 from understudy.integrations.openevals import openevals_user, openevals_user_async
 from understudy.integrations.people import People, Person, people_of, turns_from
 from understudy.rollouts.partners import function_partner
 from understudy.rollouts.simulate import simulate
 from understudy.users import Goal, Profile, UserTurn
+from understudy.users.origins import contamination
 from understudy.users.structured import StructuredPopulation
 
 
@@ -208,6 +211,33 @@ def test_inside_a_running_loop() -> None:
 def test_turns_of_messages_that_are_none() -> None:
     odd = [{"role": "user"}, {"role": "user", "content": 3}, {"content": "x"}, {"role": "tool", "content": "y"}]
     assert turns_from([*odd, {"role": "user", "content": ["a", 1, {"type": "image"}]}]) == (Turn("user", "a"),)
+
+
+def test_what_was_only_foreseen_is_not_in_the_record() -> None:
+    """openevals looks ahead after each answer, and may then stop at its limit."""
+    people = People(population(), seed=SEED)
+    user = openevals_user(people, 3)
+    trajectory = their_loop(user, limit=2)
+    (talk,) = people.conversations()
+    assert [turn.text for turn in talk.turns] == [message["content"] for message in trajectory]
+    assert talk.ending is None
+    said = user.user(trajectory)
+    (talk,) = people.conversations()
+    assert [turn.text for turn in talk.turns] == [*(message["content"] for message in trajectory), said["content"]]
+
+
+def test_the_record_says_who_made_it() -> None:
+    people = People(population(), seed=SEED)
+    held(people.person(1))
+    (talk,) = people.conversations()
+    ours = simulate(population(), function_partner(partner_says), n=1, seed=SEED).conversations[0].provenance
+    assert talk.provenance is not None
+    assert ours is not None
+    assert {key: talk.provenance[key] for key in ("generator", "users", "simulator", "seed")} == {
+        key: ours[key] for key in ("generator", "users", "simulator", "seed")
+    }
+    assert simulated(talk)
+    assert contamination(Corpus([talk]), [talks()])
 
 
 def their_loop(user: openevals_user, limit: int) -> list[dict[str, str]]:  # type: ignore[valid-type]

@@ -12,6 +12,7 @@ import msgspec
 
 from understudy._require import require
 from understudy.conversations import Conversation
+from understudy.conversations.lineage import simulated
 from understudy.conversations.writing import atomically, conversation_frame, write_corpus
 
 _DATA = "data/train-00000-of-00001.parquet"
@@ -67,7 +68,7 @@ def card_of(conversations: Iterable[Conversation], *, name: str) -> str:
     users = {talk.user_id for talk in talks if talk.user_id is not None}
     makers = Counter(_maker(talk) for talk in talks)
     endings = Counter("not said" if talk.ending is None else talk.ending.by for talk in talks)
-    synthetic = any(talk.provenance is not None for talk in talks)
+    synthetic = any(map(simulated, talks))
     return _CARD.format(
         name=_line(name),
         kind="- synthetic\n- user-simulation\n" if synthetic else "",

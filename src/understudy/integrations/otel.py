@@ -81,6 +81,7 @@ class TracedUsers:
     def __init__(self, simulator: UserSimulator, *, content: bool = False, tracer_provider: Any = None) -> None:
         self.identity = simulator.identity
         self.embedded = bool(getattr(simulator, "embedded", False))
+        self.hand = getattr(simulator, "hand", None)
         self._simulator, self._content = simulator, content
         self._spans = _Spans(tracer_provider)
 

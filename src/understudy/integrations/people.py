@@ -9,7 +9,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from understudy import __version__
 from understudy.conversations import Conversation, Ending, Turn
+from understudy.conversations.lineage import KEY as LINEAGE
+from understudy.conversations.lineage import spoken_by
 from understudy.integrations.background import BackgroundLoop
 from understudy.seeds import derive_seed
 from understudy.users import Profile, UserSimulator, UserTurn
@@ -26,35 +29,43 @@ class Person:
     Once it has left it stays away: asked again it says nothing, with the same ending.
     """
 
-    def __init__(self, simulator: UserSimulator, profile: Profile, *, seed: int, loop: BackgroundLoop) -> None:
+    def __init__(
+        self, simulator: UserSimulator, profile: Profile, *, seed: int, origin: Mapping[str, Any], loop: BackgroundLoop
+    ) -> None:
         self.identity = simulator.identity
         self.profile = profile
         self.seed = seed
         self._session = simulator.start(profile, seed=derive_seed(seed, "user"))
         self._computes = bool(getattr(simulator, "embedded", False))
+        self._origin = origin
         self._loop = loop
         self._heard: tuple[Turn, ...] = ()
         self._said: dict[int, UserTurn] = {}
+        self._aloud = False  # whether the latest turn was said, and not only foreseen
 
     async def answer(self, history: Iterable[Turn]) -> UserTurn:
         """What the person says next, after `history`."""
-        heard = tuple(history)
-        said = self._said.get(len(self._heard))
-        if said is not None and heard == self._heard:
-            return said
-        if said is not None and said.ending is not None and heard[: len(self._heard)] == self._heard:
-            return UserTurn("", ending=said.ending)
-        # A simulator that calls a model keeps to one loop; who only computes may do so anywhere.
-        reply = self._session.reply(heard)
-        said = await (reply if self._computes else asyncio.wrap_future(self._loop.submit(reply)))
-        self._heard = heard
-        self._said = {at: turn for at, turn in self._said.items() if at < len(heard)} | {len(heard): said}
+        said = await self._next(tuple(history))
+        self._aloud = True
         return said
 
     async def leaves_after(self, history: Iterable[Turn]) -> bool:
         """Whether there is nothing more to come: the person has left, or is about to without a word."""
-        said = await self.answer(history)
+        said = await self._next(tuple(history))
         return said.ending is not None and not said.text.strip()
+
+    async def _next(self, heard: tuple[Turn, ...]) -> UserTurn:
+        said = self._said.get(len(self._heard))
+        if said is not None and heard == self._heard:
+            return said
+        if said is not None and self.ending is not None and heard[: len(self._heard)] == self._heard:
+            return UserTurn("", ending=said.ending)
+        # A simulator that calls a model keeps to one loop; who only computes may do so anywhere.
+        reply = self._session.reply(heard)
+        said = await (reply if self._computes else asyncio.wrap_future(self._loop.submit(reply)))
+        self._heard, self._aloud = heard, False
+        self._said = {at: turn for at, turn in self._said.items() if at < len(heard)} | {len(heard): said}
+        return said
 
     def now(self, what: Callable[[Iterable[Turn]], Coroutine[Any, Any, T]], history: Iterable[Turn]) -> T:
         """`answer` or `leaves_after` for a loop that does not wait, whether or not an event loop runs around it."""
@@ -64,14 +75,14 @@ class Person:
     def ending(self) -> Ending | None:
         """How the conversation ended, once the person has left."""
         said = self._said.get(len(self._heard))
-        return None if said is None else said.ending
+        return said.ending if said is not None and (self._aloud or not said.text.strip()) else None
 
     def conversation(self) -> Conversation:
         """What was said up to the person's last turn, as `simulate` writes it. Without an ending, somebody else
         broke it off."""
         turns = list(self._heard)
         for at, said in self._said.items():
-            if at == len(turns) and said.text.strip():
+            if at == len(turns) and self._aloud and said.text.strip():
                 turns.append(Turn("user", said.text))
             if at < len(turns) and turns[at] == Turn("user", said.text):
                 meta = {**said.meta, **({"state": said.state} if said.state else {})}
@@ -83,7 +94,7 @@ class Person:
             topic=self.profile.goal.topic,
             profile=msgspec.json.decode(msgspec.json.encode(self.profile)),
             ending=self.ending,
-            provenance={"simulator": self.identity, "seed": self.seed, "profile": self.profile.id},
+            provenance=self._origin,
         )
 
 
@@ -108,6 +119,13 @@ class People:
         self.seed = seed
         self.identity = self.users.identity
         self._simulator = self.users.simulator()
+        self._origin = {
+            "generator": f"understudy {__version__}",
+            "users": self.identity,
+            "simulator": self._simulator.identity,
+            "seed": seed,
+            LINEAGE: [spoken_by(self._simulator, "user", seed=seed)],
+        }
         self._called: list[Person] = []
         self._loop = BackgroundLoop()
 
@@ -123,7 +141,13 @@ class People:
         if goal is not None:
             profile = msgspec.structs.replace(profile, goal=msgspec.structs.replace(profile.goal, text=goal))
         purpose = "rollout" if isinstance(who, int) else "named"
-        person = Person(self._simulator, profile, seed=derive_seed(self.seed, purpose, who), loop=self._loop)
+        person = Person(
+            self._simulator,
+            profile,
+            seed=derive_seed(self.seed, purpose, who),
+            origin={**self._origin, "who": who},
+            loop=self._loop,
+        )
         self._called.append(person)
         return person
 
