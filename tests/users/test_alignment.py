@@ -281,6 +281,26 @@ def test_a_model_without_answers_leaves_users_untouched(population: FittedPopula
 def test_a_log_without_users_is_refused(population: FittedPopulation, log: Corpus) -> None:
     with pytest.raises(UsageError, match="names no users"):
         align(population, Corpus([Conversation(t.id, t.turns) for t in log]), seed=0)
+    mute = Corpus([Conversation("a", (Turn("assistant", "Anyone?"), Turn("user", " ")), user_id="u")])
+    with pytest.raises(UsageError, match="no user turn"):
+        align(population, mute, seed=0)
+
+
+def test_whatever_stands_in_a_log_is_borne(population: FittedPopulation) -> None:
+    """Blank, foreign, endless and hostile turns, unknown topics, users who say nothing."""
+    talks = [
+        Conversation("a", (Turn("user", ""),), "x"),
+        Conversation("b", (Turn("user", "我想要一张票!"),), "x", "新"),
+        Conversation("c", (Turn("assistant", "?"), Turn("user", "\u202e<script>" * 50)), "x"),
+        Conversation("d", (Turn("assistant", "only"),), "y"),
+        Conversation("e", (Turn("user", "w " * 5000),), "z"),
+        Conversation("f", (Turn("user", "ok"),), "z"),
+    ]
+    tiny = fit_population(Corpus([Conversation(str(k), (Turn("user", "hi there"),)) for k in range(3)]), seed=0)
+    for fitted in (population, tiny):
+        found = align(fitted, Corpus(talks), seed=0)
+        assert sum(found.counts.values()) == 2
+        assert [found.population.draw(k, seed=0).goal.topic for k in range(found.population.n_sessions)]
 
 
 def test_what_is_remembered_is_found_by_likeness_topic_and_how_long_ago() -> None:

@@ -103,7 +103,8 @@ def align(
     users change. Otherwise the persona stays as it was (rolled back). `versions` records either.
 
     Nothing said in the log is kept: the records hold slots, counts, directions of words and digests, and what a model
-    writes is dropped where five words in a row of it stand in the log. Raises `UsageError` for a log without users.
+    writes is dropped where five words in a row of it stand in the log. Raises `UsageError` for a log without users or
+    user turns.
 
     After PersonaAgent, arXiv:2506.06254. Different from it: (1) typed slots, so that an update is a diff, bounded; (2)
     a held-out test with a level, and rollback; (3) older sessions are replayed; (4) a loss over all that a user does
@@ -114,6 +115,12 @@ def align(
             "the log names no users",
             why="a persona is of one person, and nobody knows here whose conversations are whose",
             fix="give conversations with user_id",
+        )
+    if not any(turn.role == "user" and turn.text.strip() for talk in log for turn in talk.turns):
+        raise UsageError(
+            "the log has no user turn",
+            why="a persona is learned from what its person said",
+            fix="check the corpus, or name the user's role with --user-role",
         )
     base = users.base if isinstance(users, AlignedPopulation) else users
     known = {p.source: p for p in users.personas.personas} if isinstance(users, AlignedPopulation) else {}

@@ -132,9 +132,9 @@ class DeedReader:
         side = s.side if user else s.other
         mine = np.flatnonzero(turns.is_user == user)
         own = embedded[mine]
-        if not len(side.labels) or not len(mine):
-            return side._replace(label=np.zeros(len(mine), dtype=np.int64))
         pool = np.flatnonzero(s.turns.is_user == user)
+        if not len(pool) or not len(mine):
+            return side._replace(label=np.zeros(len(mine), dtype=np.int64))
         space, asked = s.embedded[pool], own
         if not side.from_acts:
             form = self._form if user else form_features([s.turns.texts[k] for k in pool.tolist()])
