@@ -11,6 +11,7 @@ import pytest
 from understudy.claims.evidence import Evidence, Named
 from understudy.claims.record import read_claims
 from understudy.claims.studies.partners import ahead
+from understudy.claims.studies.personas import _fall, with_personas
 from understudy.claims.study import run_studies, run_study
 from understudy.claims.verdict import judge
 from understudy.conversations import Conversation, Corpus, Turn
@@ -186,3 +187,39 @@ def test_studies_in_processes_say_the_same_in_the_same_order() -> None:
     some = [CLAIMS[name] for name in ("diasynth-coverage", "matched-means", "no-big-five")]
     alone, together = (list(run_studies(some, SAMPLE, workers=n)) for n in (1, 2))
     assert [(e.claim, e.outcome, e.rows) for e in alone] == [(e.claim, e.outcome, e.rows) for e in together]
+
+
+def test_the_fall_of_a_rate_is_counted_over_people() -> None:
+    rng = np.random.default_rng(0)
+
+    def people(before: float, after: float) -> np.ndarray:
+        wrong = np.stack([rng.binomial(20, before, 80), rng.binomial(20, after, 80)], axis=1)
+        return np.stack([np.full((80, 2), 20.0), wrong], axis=2)
+
+    outcomes = [
+        judge(found, "x", claimed=0.55).outcome
+        for rates in (people(0.3, 0.06), people(0.3, 0.25), people(0.2, 0.3))
+        if (found := _fall(rates, rng))
+    ]
+    assert outcomes == ["held", "weakened", "refuted"]
+    assert _fall(people(0.0, 0.1), rng) is None
+
+
+def test_personas_that_find_nobody_are_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    import understudy.measures.separability.twins as home
+
+    real = home.find_twins
+
+    def mixed(first: np.ndarray, second: np.ndarray, *, rng: np.random.Generator) -> home.Twins:
+        return real(first, np.roll(second, 1, axis=0), rng=rng)
+
+    assert run_study(CLAIMS["aligned-personas"], SAMPLE).outcome == "held"
+    monkeypatch.setattr(home, "find_twins", mixed)
+    assert run_study(CLAIMS["aligned-personas"], SAMPLE).outcome in ("refuted", "inconclusive")
+
+
+def test_a_first_session_stands_for_a_persona_that_is_not_told() -> None:
+    told = with_personas(sample_corpus())
+    assert 0 < len(told) < len(sample_corpus())
+    assert all(talk.meta["persona"] for talk in told)
+    assert with_personas(told).digest == told.digest
