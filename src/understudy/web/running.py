@@ -51,8 +51,9 @@ def in_background(app: App) -> Iterator[str]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="understudy-web", daemon=True)
         thread.start()
         try:
-            if not ready.wait(30):
-                raise UsageError("the server did not start", why="no thread came up", fix="look at its log")
+            while not ready.wait(0.2):
+                if not thread.is_alive():
+                    raise UsageError("the server did not start", why="its thread ended", fix="look at its log")
             yield url_of(sock)
         finally:
             server.should_exit = True
