@@ -36,6 +36,12 @@ Judge = Annotated[
     str | None,
     typer.Option("--judge", metavar="FOLDER", help="Rewards consistency  [default: `words`, fitted to REAL]"),
 ]
+Base = Annotated[
+    str | None,
+    typer.Option(
+        "--base", metavar="hf:NAME", help="Adapt this language model (LoRA) to what people said; without rollouts."
+    ),
+]
 SftOnly = Annotated[bool, typer.Option("--sft-only", help="Learn from people alone, without rollouts.")]
 StepCount = Annotated[int, typer.Option("--steps", min=1, metavar="N", help="Steps of learning from rollouts.")]
 Epochs = Annotated[int, typer.Option("--epochs", min=1, metavar="N", help="Most times over what people said.")]
@@ -49,6 +55,7 @@ def train(
     out: Out,
     partner: Partner = None,
     judge: Judge = None,
+    base: Base = None,
     sft_only: SftOnly = False,
     steps: StepCount = 40,
     epochs: Epochs = 8,
@@ -80,6 +87,9 @@ def train(
     output = Output(json=json, quiet=quiet)
     folder = folder_for(out)
     corpus = load_corpus(real, user_role=user_role, origin="real", output=output)
+    if base is not None:
+        _adapt(base, corpus, (users, real), epochs, seed, folder, output)
+        return
     plan = Plan(supervision=Supervision(epochs=epochs), reinforcement=None if sft_only else Reinforcement(steps=steps))
     start = time.perf_counter()
     trained, rewarding = _run(
@@ -88,6 +98,35 @@ def train(
     trained.users.save(folder)
     remove_checkpoint(folder / CHECKPOINTS)
     _tell(output, trained, folder, rewarding, time.perf_counter() - start)
+
+
+def _adapt(
+    base: str, corpus: Corpus, paths: tuple[str, str], epochs: int, seed: int, folder: Path, output: Output
+) -> None:
+    """A language model with an adapter instead of the small decoder."""
+    from understudy.training.adapters import Adaptation, adapt
+    from understudy.training.lessons import lessons
+
+    if not base.startswith("hf:"):
+        raise UsageError(
+            f"--base {base}", why="weights are adapted, and only hf: has them here", fix="give hf:NAME_OR_PATH"
+        )
+    start = time.perf_counter()
+    with output.progress() as on_progress:
+        fitted, _ = _users(paths[0], paths[1], corpus, seed)
+        users, losses = adapt(
+            lessons(corpus, fitted), base[3:], Adaptation(epochs=epochs), corpus_digest=corpus.digest, seed=seed,
+            on_progress=on_progress,
+        )  # fmt: skip
+    users.save(folder)
+    seconds = time.perf_counter() - start
+    payload = {"users": str(folder), "identity": users.identity, "losses": losses, "seconds": round(seconds, 3)}
+
+    def show(o: Output) -> None:
+        o.line(f"from people: {len(losses)} epochs, {losses[-1]:.2f} nats a piece on the people learned from")
+        o.line(f"{users.identity} in {seconds:.0f} s -> {folder}")
+
+    output.result(payload, show)
 
 
 def _run(

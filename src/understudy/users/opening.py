@@ -62,11 +62,14 @@ def _open(text: str) -> SimulatedUsers:
         )
     path = Path(text)
     if path.is_dir():
+        from understudy.users.adapted import is_adapted, load_adapted
         from understudy.users.aligned import load_aligned
         from understudy.users.neural.population import is_neural, load_neural
         from understudy.users.personas import FILE
         from understudy.users.population import load_population
 
+        if is_adapted(path):
+            return load_adapted(path)
         if is_neural(path):
             return load_neural(path)
         population = load_population(path)
