@@ -41,6 +41,7 @@ FIGURES = (
     "serve",
     "panel",
     "alignment",
+    "traits",
 )
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", ROOT / "docs" / "evidence.md")

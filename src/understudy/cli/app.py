@@ -30,6 +30,7 @@ from understudy.cli import (
     simulate,
     split,
     train,
+    traits,
     transfer,
 )
 from understudy.cli.exits import Exit, report_failure, termination, wants_debug
@@ -47,14 +48,15 @@ app = typer.Typer(
 IN_SHORT = {
     "generate": "Generate conversations by a plan: topics, personas, contexts.",
     "transfer": "Train on synthetic users, test on real ones.",
+    "traits": "Train twins on suspect and control conversations: do they part?",
     "lineage": "Who generated, rewrote, filtered and judged these?",
     "train": "Train simulated users: supervised, then multi-turn RL.",
     "fit_judge": "Learn judges of consistency from real conversations.",
 }
 VERBS = (
     demo.demo, split.split, fit.fit, align.align, simulate.simulate, generate.generate, audit.audit, transfer.transfer,
-    rank.rank, mix.mix, export.export, privacy.privacy, serve.serve, panel.panel, lineage.lineage, retest.retest,
-    fit_judge.fit_judge, train.train, plan.plan, doctor.doctor,
+    rank.rank, mix.mix, export.export, privacy.privacy, traits.traits, lineage.lineage, serve.serve, panel.panel,
+    retest.retest, fit_judge.fit_judge, train.train, plan.plan, doctor.doctor,
 )  # fmt: skip
 for verb in VERBS:
     app.command(short_help=IN_SHORT.get(verb.__name__))(verb)

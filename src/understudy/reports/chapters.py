@@ -10,13 +10,15 @@ from understudy.reports.ranking_findings import CALIBRATION, POWERED, SPEARMAN, 
 from understudy.reports.ranking_panels import ranking_panels
 from understudy.reports.rater_panels import CHAPTER, RATERS, rater_panels
 from understudy.reports.relation_panels import relation_panels
-from understudy.reports.trait_findings import LINEAGE
+from understudy.reports.trait_findings import EFFECT, LINEAGE
 from understudy.reports.trait_panels import trait_panels
 from understudy.reports.transfer_findings import ABLATION, FALSE, GAP, MIXTURE, REACTION
 from understudy.reports.transfer_panels import transfer_panels
 from understudy.reports.verdicts import QUESTIONS
 
-PANELLED = (GAP, FALSE, ABLATION, REACTION, MIXTURE, TAU, SPEARMAN, CALIBRATION, POWERED, STABILITY, LINEAGE, *RATERS)
+PANELLED = (
+    GAP, FALSE, ABLATION, REACTION, MIXTURE, TAU, SPEARMAN, CALIBRATION, POWERED, STABILITY, LINEAGE, EFFECT, *RATERS,
+)  # fmt: skip
 RELATING = "Do they relate as people do?"
 
 

@@ -31,6 +31,7 @@ TITLES = {
     "panel.pmq.competence": "Partner: competence",
     "panel.pmq.human_likeness": "Partner: human-likeness",
     "panel.pmq.flexibility": "Partner: flexibility",
+    "traits.effect": "Twins of a matched control",
     "ranking.tau": "Order of systems, Kendall's tau",
     "ranking.spearman": "Order of systems, Spearman's rho",
     "ranking.calibration": "Calibration of scores",
