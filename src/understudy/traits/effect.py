@@ -7,7 +7,6 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
-from scipy import stats
 
 from understudy.conversations import Corpus
 from understudy.errors import UsageError
@@ -34,13 +33,15 @@ Control = Literal["shuffles", "planted"]
 
 
 class Contrast(NamedTuple):
-    """A mean of differences between twins with its interval, and the least that would have been found."""
+    """A mean of differences between twins with its interval, the interval's half-width where all `tests` are to hold
+    together, and the least that would have been found."""
 
     value: float
     low: float
     high: float
     p: float
     detectable: float
+    together: float
 
 
 def contrast(differences: Floats, *, tests: int = 1) -> Contrast:
@@ -52,14 +53,17 @@ def contrast(differences: Floats, *, tests: int = 1) -> Contrast:
     >>> round(found.value, 2), round(found.low, 2), round(found.high, 2), round(found.detectable, 2)
     (1.0, 0.8, 1.2, 0.26)
     """
+    from scipy import stats
+
     n = len(differences)
     mean, error = float(differences.mean()), float(differences.std(ddof=1) / np.sqrt(n))
     if error == 0:
-        return Contrast(mean, mean, mean, 1.0 if mean == 0 else 0.0, 0.0)
+        return Contrast(mean, mean, mean, 1.0 if mean == 0 else 0.0, 0.0, 0.0)
     t = stats.t(n - 1)
     reach = float(t.ppf(1 - ALPHA / 2)) * error
-    least = float(t.ppf(1 - ALPHA / (2 * tests)) + t.ppf(POWER)) * error
-    return Contrast(mean, mean - reach, mean + reach, float(2 * t.sf(abs(mean) / error)), least)
+    together = float(t.ppf(1 - ALPHA / (2 * tests))) * error
+    least = together + float(t.ppf(POWER)) * error
+    return Contrast(mean, mean - reach, mean + reach, float(2 * t.sf(abs(mean) / error)), least, together)
 
 
 def effect(
@@ -136,10 +140,7 @@ def measured(
     adjusted = holm([c.p for c in found])
     parts = tuple(_part(k, found[k], adjusted[k], read, battery, spec, n) for k in range(tests))
     first = int(np.argmin([c.p for c in found]))
-    wide = contrast(difference[:, first], tests=1)
-    reach = (wide.high - wide.value) * float(
-        stats.t.ppf(1 - ALPHA / (2 * tests), pairs - 1) / stats.t.ppf(1 - ALPHA / 2, pairs - 1)
-    )
+    strongest = found[first]
     shown = [battery.probes[k].name for k in range(tests) if adjusted[k] <= ALPHA]
     evidence: dict[str, Any] = {
         "verdict": "detected" if shown else "not detected",
@@ -157,11 +158,11 @@ def measured(
     }
     return Measurement(
         name=spec.name,
-        value=wide.value,
+        value=strongest.value,
         status="scored",
         n=n,
         spec=spec,
-        interval=(wide.value - reach, wide.value + reach),
+        interval=(strongest.value - strongest.together, strongest.value + strongest.together),
         p_value=min(adjusted),
         evidence=evidence,
         parts=parts,

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from understudy.conversations import Corpus
 from understudy.traits.battery import Battery
@@ -41,6 +40,8 @@ class Screen(NamedTuple):
 
 def compared(name: str, suspect: Floats, control: Floats) -> Screen:
     """Two sets of numbers, one a conversation, by Welch's interval and AUC."""
+    from scipy import stats
+
     found = stats.ttest_ind(suspect, control, equal_var=False)
     reach = found.confidence_interval(0.95)
     auc = float(stats.mannwhitneyu(suspect, control).statistic / (len(suspect) * len(control)))
