@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,8 @@ from understudy.conversations.text import tokens
 from understudy.users.copy_guard import SPAN, CopyGuard, SpanIndex, calibrate, verbatim_rate
 from understudy.users.entities import Filler, Gazetteer
 from understudy.users.phrases import PhraseBook, Trigrams, written
+from understudy.users.population import fit_population
+from understudy.users.speaker import Guard
 from understudy.users.splicing import Splicer
 
 WORDS = tokens("the a cat dog sat ran on under old red mat tree today then quickly again with my your friend")
@@ -113,3 +117,27 @@ def test_entities_repeat_the_partner_or_the_goal() -> None:
     assert fill(then, "when?", [now], "the 10:15 train", own=False, taken=set()) == "08:00"
     assert fill(then, "when?", [now], "the 10:15 train", own=True, taken=set()) is None
     assert fill(then, "leaves 19:45", [], "19:45 it is", own=False, taken=set()) is None
+
+
+def test_what_one_person_put_together_of_rare_words_is_not_said() -> None:
+    said = ["i would like a room for two please", "can you book it for me", "thanks a lot for your help", "is it cheap"]
+    talks = [
+        Conversation(f"c{k}", tuple(Turn("user", said[(k + j) % 4]) for j in range(3)), user_id=f"u{k}")
+        for k in range(60)
+    ]
+    secret = (Turn("user", "my name is zorro quux please"), Turn("user", "can you book it for zorro quux"))
+    talks += [
+        Conversation("s", secret, user_id="s"),
+        Conversation("t", (Turn("user", "zorro is it cheap"),), user_id="t"),
+    ]
+    talks.append(Conversation("v", (Turn("user", "quux is it cheap"),), user_id="v"))
+    users = fit_population(Corpus(talks), seed=0)
+
+    def told(guard: Guard) -> str:
+        guarded = users.with_guard(guard)
+        sessions = [guarded.simulator().start(guarded.draw(k, seed=0), seed=k) for k in range(guarded.n_sessions)]
+        return "\n".join(asyncio.run(session.reply([])).text for session in sessions)
+
+    assert "zorro quux" in told("free")
+    assert "zorro quux" not in told("guarded")
+    assert "zorro" in told("guarded")

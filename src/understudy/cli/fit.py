@@ -38,8 +38,8 @@ Guard = Annotated[
     CopyGuard,
     typer.Option(
         "--copy-guard",
-        help="guarded: spans of eight words no more often than real users share them; strict: spans of five, safer and"
-        " easier to tell from people; free: turns verbatim.",
+        help="guarded: spans of eight words no more often than real users share them, no two rare words in a row that"
+        " only one put together; strict: spans of five too, easier to tell from people; free: turns verbatim.",
     ),
 ]
 

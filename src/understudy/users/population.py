@@ -31,7 +31,8 @@ def fit_population(corpus: Corpus, *, copy_guard: Guard = "guarded", seed: int) 
     """Learn simulated users, and their usual partner, from real conversations: on a CPU, without a language model.
 
     `copy_guard` says how much real wording the users may repeat: `free` lets whole turns through, `guarded` no span
-    of eight words that fewer than two units of the corpus used, `strict` none of five. Raises `SimulatorError` where no
+    of eight words that fewer than two units of the corpus used, `strict` none of five; neither says two words in a row
+    that both are rare and that only one unit put together (see `CopyGuard`). Raises `SimulatorError` where no
     user speaks.
 
     >>> from understudy.conversations import Conversation, Turn

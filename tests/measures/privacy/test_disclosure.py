@@ -82,6 +82,21 @@ def test_copied_turns_are_found_verbatim_and_touched_up(change):
     assert hits >= 8
 
 
+def test_few_users_of_whom_some_talk_much_do_not_hide_a_copier():
+    rng = np.random.default_rng(3)
+
+    def talkative(seed):
+        return Corpus([c for k in range(16) for c in people(seed + k, 1, each=2 + 3 * (k % 6), turns=6)])
+
+    found = {0.0: 0, 0.03: 0}
+    for seed in range(0, 1000, 100):
+        train, other, free = talkative(seed), talkative(seed + 20), people(seed + 40, 60)
+        for share in found:
+            found[share] += p_value(train, copying(free, train, share, rng), other, rng) <= 0.05
+    assert found[0.0] <= 3
+    assert found[0.03] >= 8
+
+
 def test_the_measure_says_what_it_could_have_detected():
     train, other, free = people(0, 60), people(1, 60), people(2, 60)
     m = disclosure(train, free, holdout=other, rng=np.random.default_rng(0), permutations=199)
