@@ -40,8 +40,8 @@ WORDS = 30  # of a conversation, over which a person's own variety is counted
 PIECES = 2500
 BASE = Supervision(epochs=4, patience=9)
 SFT = Supervision(epochs=2, patience=9)
-RL = Reinforcement(steps=28)
-PUBLISHED = Reinforcement(steps=28, rate=2e-3, divergence=0.01, questions=False, gate=False)
+RL = Reinforcement(steps=40)
+PUBLISHED = Reinforcement(steps=40, rate=2e-3, divergence=0.01, questions=False, gate=False)
 ARMS = ("random", "untrained", "SFT", "RL", "prompt-to-line only")
 MARGINS = {
     "discriminator AUC": 0.03,

@@ -74,8 +74,7 @@ def price_of_a_word(lengths: Sequence[float]) -> float:
     """
     if len(lengths) <= _AT_FIRST:
         return 0.0
-    away = np.array(lengths) - np.mean(lengths[:_AT_FIRST])
-    return float(0.01 * away[-_AT_FIRST:].mean() + 0.003 * away.sum())
+    return float(0.03 * (np.mean(lengths[-_AT_FIRST:]) - np.mean(lengths[:_AT_FIRST])))
 
 
 class Advantage(NamedTuple):

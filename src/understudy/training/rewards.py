@@ -19,7 +19,7 @@ from understudy.training.critics import ContingencyCritic, Floats, RealismCritic
 
 DECOYS = 8
 _UNSEEN = 0.5  # a judge knows the lines that it was fitted on: others stand about half as far above other personas
-LEAST = 0.02  # of a term: a product of nothing would forget all others
+LEAST = 0.02  # of a term, so that a line that fails in one is still better for doing well in the others
 DEGENERATE = ("blank", "echo", "copy", "repeat")  # earns nothing; a line of one word is only not judged
 
 
@@ -56,7 +56,7 @@ class Band(msgspec.Struct, frozen=True):
 
 
 class Composite:
-    """The geometric mean of all terms of a line, times what copies, repeats and lengths leave.
+    """The harmonic mean of all terms of a line, times what copies, repeats and lengths leave.
 
     Terms, each in 0..1: `own`, the judge's score of the line for its persona above that for others', 1 at the mean of
     people's own lines, for nobody speaks of themselves all the time; `agrees`, not taking back a fact or an earlier
@@ -92,8 +92,8 @@ class Composite:
                 found.append(None)
             else:
                 known = [t[k] for t in terms.values()]
-                logs = [np.log(max(value, LEAST)) for value in known if value is not None]
-                found.append(float(np.exp(np.mean(logs))) * self._left(s))
+                over = [1 / max(value, LEAST) for value in known if value is not None]
+                found.append(1 / float(np.mean(over)) * self._left(s))
         return Earned(found, terms, why)
 
     def _fits(self, lines: Sequence[Spoken]) -> list[float | None]:
