@@ -83,7 +83,7 @@ def train(
     from understudy.training.train import CHECKPOINTS, Plan
     from understudy.users.neural.decoder import torch_module
 
-    torch_module()
+    torch_module().set_num_threads(1)  # so small a decoder gains nothing by more, and sums come out the same anywhere
     output = Output(json=json, quiet=quiet)
     folder = folder_for(out)
     corpus = load_corpus(real, user_role=user_role, origin="real", output=output)
