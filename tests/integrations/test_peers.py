@@ -211,7 +211,8 @@ def test_inspect_adapter(peer: FindPeer, agent_url: str, monkeypatch: pytest.Mon
         greeting = None if person.profile.opens else answer_to(1)
         assert [message.text for message in said] == as_our_loop_has_it(person, people=ours, greeting=greeting)
         assert sample.store["understudy:ending"]["by"] == "user"
-        assert sample.scores["understudy/user_outcome"].value["user_turns"] == len(said)
+        (score,) = sample.scores.values()
+        assert score.value["user_turns"] == len(said)
     assert {metric for score in log.results.scores for metric in score.metrics} == {"mean", "stderr"}
     found.told(way="adapter", user_turns=len(said), ending=sample.store["understudy:ending"]["reason"])
 
