@@ -22,9 +22,9 @@ from understudy.web.panel.tasks import Wanted, make_stimuli
 from understudy.web.running import in_background
 
 TRUTHS = (0.0, 0.5, 1.0, 2.0)
-PANELS, RATERS = 8, 12
+PANELS, RATERS = 4, 12
 WANTED = Wanted(pairs=12, catches=3, ratings=0, pool=60)
-REPLICATES = 300
+REPLICATES = 1000
 # Raters, then what differs among them: name, options of `simulated_panel`.
 WORLDS: tuple[tuple[str, dict[str, float]], ...] = (
     ("all alike, 10 raters", {"raters": 10}),
@@ -61,8 +61,8 @@ def run(data: Path, out: Path) -> str:
             "and answer over HTTP; SQLite, export and `audit --panel`'s reading between them and the number.",
             markdown(head, rows),
             f"**Coverage** of the 95 % interval and rejection of d' = 0 at 5 %, {REPLICATES} panels a cell "
-            "(12 pairs and 3 catch trials a rater, 60 pairs in all). Where raters differ, the truth is what 2,000 of them "
-            "give.",
+            "(12 pairs and 3 catch trials a rater, 60 pairs in all). Where raters differ, the truth is what 2,000 "
+            "of them give.",
             markdown(
                 ["raters", "true d'", "mean", "covers", "rejects d' = 0"],
                 [_cell(name, dict(options), truth) for name, options in WORLDS for truth in (0.0, 1.0)],
@@ -109,10 +109,13 @@ def _cell(name: str, options: dict[str, float], truth: float) -> list[object]:
     differs = {k: v for k, v in options.items() if k in ("rater_sd", "pair_sd")}
     target = truth
     if differs:
-        large = [detected(_trials(simulated_panel(400, seed=10**6 + s, d_prime=truth, pool=4800, **differs)))
-                 for s in range(5)]  # fmt: skip
+        bare = {"pool": 4800, "rated": 0, "questionnaires": False, **differs}
+        large = [detected(_trials(simulated_panel(400, seed=10**6 + s, d_prime=truth, **bare))) for s in range(5)]
         target = float(np.mean([f.d_prime for f in large]))
-    panels = (simulated_panel(raters, seed=s, d_prime=truth, rated=0, **options) for s in range(REPLICATES))
+    panels = (
+        simulated_panel(raters, seed=s, d_prime=truth, rated=0, questionnaires=False, **options)
+        for s in range(REPLICATES)
+    )
     found = [f for p in panels if (f := detected(_trials(p))) is not None]
     covers = np.mean([f.d_interval[0] <= target <= f.d_interval[1] for f in found])
     rejects = np.mean([f.p_value <= 0.05 for f in found])

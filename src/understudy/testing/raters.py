@@ -35,6 +35,7 @@ def simulated_panel(
     rated: int = 4,
     rated_pool: int = 24,
     conversation_sd: float = 0.5,
+    questionnaires: bool = True,
 ) -> PanelRecord:
     """A finished panel. In a pair the two sides give evidence N(0, 1), the real one's mean `d'` higher; a rater takes
     the side with more, after adding a preference N(0, `bias_sd`) for the left one.
@@ -50,7 +51,7 @@ def simulated_panel(
     rng = stream(seed, "panel")
     of_pair = rng.normal(0, pair_sd, pool)
     of_talk = rng.normal(0, conversation_sd, (rated_pool, len(RATING_ITEMS)))
-    answers = simulated_answers(raters, seed=seed)
+    answers = simulated_answers(raters, seed=seed) if questionnaires else []
     people = []
     for k in range(raters):
         guesses = bool(rng.random() < careless)
@@ -68,7 +69,7 @@ def simulated_panel(
         people.append(
             Rater(
                 str(k + 1), True, tuple(judgements), _ratings(rng, k, rated, rated_pool, of_talk, gap),
-                _questionnaire(answers[k], seed, k),
+                _questionnaire(answers[k], seed, k) if questionnaires else None,
             )
         )  # fmt: skip
     return PanelRecord(settings={"pairs": pairs, "ratings": rated, "partner": "simulated"}, raters=tuple(people))

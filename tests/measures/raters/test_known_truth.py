@@ -34,7 +34,10 @@ def flat(m: Measurement) -> dict[str, Measurement]:
 
 @pytest.mark.parametrize("truth", [0.0, 1.0])
 def test_d_prime_is_recovered_and_covered(truth: float) -> None:
-    found = [detected(trials(simulated_panel(12, seed=s, d_prime=truth, bias_sd=0.2))) for s in range(60)]
+    found = [
+        detected(trials(simulated_panel(12, seed=s, d_prime=truth, bias_sd=0.2, rated=0, questionnaires=False)))
+        for s in range(60)
+    ]
     assert np.mean([f.d_prime for f in found]) == pytest.approx(truth, abs=0.08)
     covered = np.mean([f.d_interval[0] <= truth <= f.d_interval[1] for f in found])
     assert covered >= 0.9
@@ -49,7 +52,9 @@ def test_raters_and_pairs_that_differ_widen_the_interval() -> None:
     narrow, wide = ([], [])
     for s in range(12):
         for into, sd in ((narrow, 0.0), (wide, 1.5)):
-            low, high = detected(trials(simulated_panel(40, seed=s, d_prime=1.0, pool=12, pair_sd=sd))).d_interval
+            low, high = detected(
+                trials(simulated_panel(40, seed=s, d_prime=1.0, pool=12, pair_sd=sd, rated=0, questionnaires=False))
+            ).d_interval
             into.append(high - low)
     assert np.mean(wide) > 1.5 * np.mean(narrow)
 
@@ -115,8 +120,8 @@ def test_too_few_raters_are_unscored_with_a_reason(raters: int, why: str) -> Non
 
 
 def test_ratings_give_back_the_gap() -> None:
-    none = [m for s in range(8) for m in ratings(simulated_panel(15, seed=s, gap=0.0))]
-    some = [m for s in range(8) for m in ratings(simulated_panel(15, seed=s, gap=-1.0))]
+    none = [m for s in range(8) for m in ratings(simulated_panel(15, seed=s, gap=0.0, questionnaires=False))]
+    some = [m for s in range(8) for m in ratings(simulated_panel(15, seed=s, gap=-1.0, questionnaires=False))]
     assert abs(np.mean([m.value for m in none])) < 0.15
     assert np.mean([m.interval[0] <= 0 <= m.interval[1] for m in none]) >= 0.85
     assert np.mean([m.value for m in some]) == pytest.approx(-0.9, abs=0.2)

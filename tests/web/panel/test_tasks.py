@@ -79,6 +79,12 @@ def test_small_corpora_give_fewer_pairs_and_too_small_ones_are_refused() -> None
         make_stimuli(corpus("real"), nothing, wanted, seed=0)
 
 
+def test_topics_that_one_side_lacks_are_left_out_while_there_are_others() -> None:
+    made = make_stimuli(corpus("real", 120, users=120, topics=4), corpus("synthetic"), FEW, seed=0)
+    assert made.matching.startswith("20 of 20 pairs are of one topic")
+    assert {int(p.real.split("-")[1]) % 4 for p in made.pairs} == {0, 1}
+
+
 def test_users_with_many_conversations_come_in_once_before_any_comes_twice() -> None:
     made = make_stimuli(corpus("real", 60, users=26), corpus("synthetic"), FEW, seed=0)
     assert len({p.units[0] for p in made.pairs}) == 20

@@ -75,15 +75,17 @@ class _Candidate(NamedTuple):
 
 
 def make_stimuli(real: Corpus, synthetic: Corpus, wanted: Wanted, *, seed: int) -> Stimuli:
-    """Draw what is shown: real conversations, of every user one before of any a second; to each the nearest synthetic
-    one that is left.
+    """Draw what is shown: real conversations, on topics that both sides have if there are enough, of every user one
+    before of any a second; to each the nearest synthetic one that is left.
 
     Nearest: of the same topic where both sides name it and one is left, then by the logarithms of turns and of user
     words (of the excerpts). Pairs, rated dialogues and checks share no conversation. Where the corpora are small, fewer
     pairs than wanted are drawn, never fewer than one rater judges. Raises UsageError where that cannot be.
     """
-    people = _candidates(real, "real", seed)
     simulated = _candidates(synthetic, "synthetic", seed)
+    topics = {c.topic for c in simulated} - {None}
+    # Those with a topic that both sides have come first: beside another topic, the topic itself may be what is judged.
+    people = sorted(_candidates(real, "real", seed), key=lambda c: c.topic not in topics)
     checks = 2 * wanted.catches
     sizes = _sizes(len(people) - checks, len(simulated), wanted)
     people, checked = _set_apart(people, checks)
