@@ -79,6 +79,13 @@ def test_small_corpora_give_fewer_pairs_and_too_small_ones_are_refused() -> None
         make_stimuli(corpus("real"), nothing, wanted, seed=0)
 
 
+def test_a_pool_is_never_less_than_what_one_rater_is_given() -> None:
+    made = make_stimuli(corpus("real"), corpus("synthetic"), Wanted(8, 2, 20, pool=3, rated_pool=2), seed=0)
+    assert (len(made.pairs), len(made.rated)) == (8, 10)
+    none = make_stimuli(corpus("real"), corpus("synthetic"), Wanted(0, 0, 0), seed=0)
+    assert (none.pairs, none.catches, none.rated, none.matching) == ((), (), (), "")
+
+
 def test_topics_that_one_side_lacks_are_left_out_while_there_are_others() -> None:
     made = make_stimuli(corpus("real", 120, users=120, topics=4), corpus("synthetic"), FEW, seed=0)
     assert made.matching.startswith("20 of 20 pairs are of one topic")

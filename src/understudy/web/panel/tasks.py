@@ -121,9 +121,9 @@ def _sizes(people: int, simulated: int, wanted: Wanted) -> _Sizes:
             why=f"one rater judges {wanted.pairs} pairs and rates {wanted.ratings} conversations, none of them twice",
             fix="give more conversations (by more users), or lower --pairs and --ratings",
         )
-    dialogues = min(wanted.rated_pool, room - wanted.pairs) if a_side else 0
+    dialogues = min(max(wanted.rated_pool, a_side), room - wanted.pairs) if a_side else 0
     dialogues -= dialogues % a_side if a_side else 0
-    pairs = min(wanted.pool, room - dialogues)
+    pairs = min(max(wanted.pool, wanted.pairs), room - dialogues)
     return _Sizes(pairs - pairs % wanted.pairs if wanted.pairs else 0, dialogues)
 
 
