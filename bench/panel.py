@@ -24,7 +24,7 @@ from understudy.web.running import in_background
 TRUTHS = (0.0, 0.5, 1.0, 2.0)
 PANELS, RATERS = 4, 12
 WANTED = Wanted(pairs=12, catches=3, ratings=0, pool=60)
-REPLICATES = 1000
+REPLICATES = 600
 # Raters, then what differs among them: name, options of `simulated_panel`.
 WORLDS: tuple[tuple[str, dict[str, float]], ...] = (
     ("all alike, 10 raters", {"raters": 10}),
