@@ -114,5 +114,5 @@ def combine(rows: Sequence[Row], *, missing: str = "no corpus was given that the
         outcome = "inconclusive"
     why = ", ".join(f"{name} on {number}" for name, number in count.items() if number)
     return Finding(
-        outcome=outcome, why=f"{why} of {len(told)} corpora" if len(told) > 1 else told[0].why, rows=tuple(rows)
+        outcome=outcome, why=f"{why} of {len(told)} comparisons" if len(told) > 1 else told[0].why, rows=tuple(rows)
     )

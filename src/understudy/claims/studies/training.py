@@ -20,6 +20,7 @@ LABELLED = ("genre", "acts", "topic")
 CONVERSATIONS = 400
 A_CELL = 80
 FEWEST = 100
+NOTHING = 1e-9
 
 
 def task_of(corpus: Corpus, names: tuple[str, ...] = LABELLED) -> Task | None:
@@ -117,8 +118,11 @@ def _mixed(evidence: Evidence, *, families: tuple[str, ...], select: bool) -> Fi
         mixed = mix_corpora(members, fit, held_out, families=families, select=select, seed=seed)
         for one in mixed.measurement.parts:
             family = one.name.rpartition(".")[2]
-            yield judge(
-                turned(one, -1.0), f"{people.name}: {family}", asks=f"{family}, nearer than {len(members)} members"
-            )
+            corpus, asks = f"{people.name}: {family}", f"{family}, nearer than the nearest of {len(members)}"
+            if one.interval is not None and max(map(abs, one.interval)) < NOTHING:
+                why = f"{asks}: the mixture is one member alone"
+                yield Row(corpus=corpus, measure=one.name, outcome="inconclusive", why=why)
+            else:
+                yield judge(turned(one, -1.0), corpus, asks=asks)
 
     return combine(each(evidence, "transfer.mixture", rows_of))
