@@ -16,10 +16,11 @@ from pathlib import Path
 import msgspec
 
 from understudy import __version__
-from understudy.claims.evidence import Evidence
+from understudy.claims.evidence import Evidence, Named
 from understudy.claims.ledger import Entry
 from understudy.claims.record import Claim, read_claims
 from understudy.claims.verdict import Finding
+from understudy.conversations import Conversation, Corpus, CorpusCard
 from understudy.errors import CorpusError, MeasureError, MissingExtraError, SimulatorError, UsageError
 
 Study = Callable[[Claim, Evidence], Finding]
@@ -40,18 +41,20 @@ def open_study(claim: Claim) -> Study:
 
 
 def run_studies(claims: Sequence[Claim], evidence: Evidence, *, workers: int = 1) -> Iterator[Entry]:
-    """The verdicts in the order of `claims`, up to `workers` studies at a time where the system can fork.
+    """The verdicts in the order of `claims`, up to `workers` studies at a time, each in a fresh process.
 
-    Corpora cannot cross to a fresh process, so that workers inherit them.
+    Not in a forked one: the threads of the table library do not survive a fork, and the first that is waited for
+    stands still.
     """
-    if workers == 1 or "fork" not in multiprocessing.get_all_start_methods():
+    if workers == 1:
         for place, claim in enumerate(claims):
             evidence.tell(claim.id, place, len(claims))
             yield run_study(claim, evidence)
         return
-    _HERE[:] = [evidence._replace(on_progress=None)]
+    packed = msgspec.json.encode([_packed(named) for named in evidence.real])
+    fresh = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
+        with ProcessPoolExecutor(workers, fresh, initializer=_open, initargs=(packed, evidence.seed)) as pool:
             running = [pool.submit(_work, claim.id) for claim in claims]
             for place, (claim, study) in enumerate(zip(claims, running, strict=True)):
                 evidence.tell(claim.id, place, len(claims))
@@ -62,12 +65,33 @@ def run_studies(claims: Sequence[Claim], evidence: Evidence, *, workers: int = 1
             why="most often the memory of the machine was used up",
             fix="run again with --workers 1; verdicts given before are in the ledger",
         ) from error
-    finally:
-        _HERE.clear()
 
 
-# What forked workers inherit.
-_HERE: list[Evidence] = []
+class _Packed(msgspec.Struct):
+    """A `Named` as plain data, to cross to another process."""
+
+    name: str
+    card: CorpusCard
+    conversations: tuple[Conversation, ...]
+    synthetic: tuple[_Packed, ...] = ()
+
+
+def _packed(named: Named) -> _Packed:
+    corpus = named.corpus
+    return _Packed(named.name, corpus.card, corpus.conversations, tuple(_packed(one) for one in named.synthetic))
+
+
+def _unpacked(packed: _Packed) -> Named:
+    corpus = Corpus(packed.conversations, packed.card)
+    return Named(packed.name, corpus, tuple(_unpacked(one) for one in packed.synthetic))
+
+
+_HERE: list[Evidence] = []  # of a process that runs studies
+
+
+def _open(packed: bytes, seed: int) -> None:
+    real = msgspec.json.decode(packed, type=tuple[_Packed, ...])
+    _HERE[:] = [Evidence(tuple(_unpacked(one) for one in real), seed)]
 
 
 def _work(claim: str) -> bytes:
