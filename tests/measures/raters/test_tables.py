@@ -75,3 +75,39 @@ def test_a_table_with_a_broken_row_is_refused(panel: PanelRecord, tmp_path: Path
         read_panel(tmp_path / "absent.json")
     with pytest.raises(UsageError, match=r"\.json or \.csv"):
         encoded(panel, ".xlsx")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ('"item":"natural","points":', '"item":"natural","points":9', "on a scale of 1 to 5"),
+        ('"item":"natural","points":', '"item":"natural","points":-', "on a scale of 1 to 5"),
+        ('"item":"natural"', '"item":"charming"', "no statement 'charming'"),
+        ('"item":"natural"', '"item":"consistent"', "two of rating of"),
+        ('"key":"warm"', '"key":"cosy"', "no line of the questionnaire 'cosy'"),
+        ('"key":"warm"', '"key":"attention"', "two of answer to 'attention'"),
+        ('"key":"warm","point":', '"key":"warm","point":9', "on a scale of 1 to 7"),
+        ('"withdrawn":2', '"withdrawn":-2', "-2 raters withdrew"),
+        ('{"id":"2"', '{"id":"3"', "two of rater '3'"),
+        ('"real_side":', '"seconds":9e99,"real_side":', "9e\\+99 seconds"),
+    ],
+)
+def test_answers_that_no_page_takes_are_refused(
+    panel: PanelRecord, tmp_path: Path, old: str, new: str, why: str
+) -> None:
+    file = tmp_path / "x.json"
+    whole = msgspec.json.encode(msgspec.to_builtins(msgspec.structs.replace(panel, raters=panel.raters[1:]))).decode()
+    assert old in whole
+    file.write_text(whole.replace(old, new, 1))
+    with pytest.raises(UsageError, match=why):
+        read_panel(file)
+
+
+def test_a_judgement_counts_once(panel: PanelRecord, tmp_path: Path) -> None:
+    first = panel.raters[1]
+    twice = msgspec.structs.replace(first, judgements=first.judgements * 2)
+    for suffix in (".json", ".csv"):
+        file = tmp_path / f"x{suffix}"
+        file.write_bytes(encoded(msgspec.structs.replace(panel, raters=(twice,)), suffix))
+        with pytest.raises(UsageError, match="two of judgement of"):
+            read_panel(file)

@@ -13,6 +13,7 @@ import msgspec
 
 from understudy.conversations.strict_json import scrub_surrogates
 from understudy.errors import UsageError
+from understudy.measures.raters.checks import refuse_impossible
 from understudy.measures.raters.records import (
     SCHEMA,
     ChatTurn,
@@ -98,10 +99,13 @@ def read_panel(path: str | Path) -> PanelRecord:
         ) from error
     try:
         if data.lstrip()[:1] == b"{":
-            return msgspec.json.decode(data, type=PanelRecord)
-        return _from_table(data.decode("utf-8-sig"))
+            record = msgspec.json.decode(data, type=PanelRecord)
+        else:
+            record = _from_table(data.decode("utf-8-sig"))
+        refuse_impossible(record)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, csv.Error, ValueError, KeyError) as error:
         raise _no_panel(file, str(error)) from error
+    return record
 
 
 def _no_panel(file: Path, why: str) -> UsageError:
