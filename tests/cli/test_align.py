@@ -34,7 +34,7 @@ def test_counts_losses_and_a_folder_that_simulates(place: Path, capsys: pytest.C
     assert main(asked) == 0
     out, err = capsys.readouterr()
     assert "accepted" in out
-    assert "held-out loss" in out
+    assert "later sessions, decided by earlier ones: loss" in out
     assert "next: understudy simulate" in err
     partner, made = f"fitted:{place / 'users2'}", str(place / "syn.jsonl")
     assert main(["simulate", str(place / "users2"), "--partner", partner, "-n", "5", "--out", made, "-q"]) == 0

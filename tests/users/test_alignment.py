@@ -114,6 +114,27 @@ def test_where_there_is_nothing_to_learn_users_change_at_the_level(population: F
     assert accepted <= 13
 
 
+def test_held_out_loss_gains_nothing_by_choosing(population: FittedPopulation) -> None:
+    """Average people again, and a lax level: updates that are accepted gain on the sessions that they were accepted by,
+    so that the mean over all users would be below 0 beyond its interval."""
+    from understudy.users.alignment import _interval
+
+    talks = list(people(24, 5, own=1.0, seed=0))
+    order = np.random.default_rng(0).permutation(len(talks)).tolist()
+    renamed = [Conversation(talks[k].id, talks[k].turns, f"u{n // 3}", talks[k].topic) for n, k in enumerate(order)]
+    found = align(population, Corpus(renamed), settings=Settings(level=0.5, references=99), seed=0)
+    change = [
+        v.loss_after - v.loss_before if v.outcome == "accepted" else 0.0
+        for v in found.versions.values()
+        if v.loss_after is not None and v.loss_before is not None
+    ]
+    assert found.counts["accepted"] >= 6
+    assert _interval(np.array(change))[1] < 0
+    assert found.held_out is not None
+    assert found.held_out.users == 40
+    assert found.held_out.change[1] > 0
+
+
 def test_one_session_and_nothing_new_leave_users_as_they_are(population: FittedPopulation, log: Corpus) -> None:
     once = Corpus([talk for talk in log if talk.id.endswith("-0")])
     found = align(population, once, seed=0)
@@ -186,7 +207,7 @@ def test_only_earlier_sessions_tell_later_ones(population: FittedPopulation, log
     for last in (talks[-1], other):
         seen = slots.read(population.speaker.slots.deeds.read(Corpus([*talks[:-1], last])))
         zero = slots.values_of({})
-        gains.append(prequential(slots, seen.fit[None], np.arange(1, 5), zero, Replay.of(slots, {})).after[0])
+        gains.append(prequential(slots, seen.fit[None], np.arange(1, 5), zero, Replay.of(slots, {})).after[0].sum())
     assert gains[0] == gains[1]
 
 
@@ -334,3 +355,16 @@ def test_a_session_with_a_persona_is_relived_alike(aligned: Alignment) -> None:
     history = [Turn("assistant", "What would you like next, number 0?")]
     said = [asyncio.run(users.simulator().start(profile, seed=4).reply(history)) for _ in range(2)]
     assert said[0] == said[1]
+
+
+def test_a_folder_holds_the_users_that_were_written_last(
+    population: FittedPopulation, aligned: Alignment, tmp_path: Path
+) -> None:
+    """Whatever stood there before, as `train` leaves `neural.json` or `adapted.json`."""
+    for name in ("adapted.json", "neural.json"):
+        (tmp_path / name).write_text("{}")
+    aligned.population.save(tmp_path)
+    assert open_users(tmp_path).identity == aligned.population.identity
+    (tmp_path / "neural.json").write_text("{}")
+    population.save(tmp_path)
+    assert open_users(tmp_path).identity == population.identity

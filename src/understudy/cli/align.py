@@ -121,8 +121,8 @@ def _told(found: Alignment, output: Output, folder: str, seconds: float) -> None
         else:
             low, high = held_out.change
             o.line(
-                f"held-out loss {held_out.before:.3f} -> {held_out.after:.3f} nats a turn over"
-                f" {amount(held_out.users, 'user')}; change {low:+.3f} to {high:+.3f} (95 %)"
+                f"later sessions, decided by earlier ones: loss {held_out.before:.3f} -> {held_out.after:.3f} nats"
+                f" a turn over {amount(held_out.users, 'user')}; change {low:+.3f} to {high:+.3f} (95 %)"
             )
         o.note(f"next: understudy simulate {folder} --partner fitted:{folder} -n 500 --out syn.jsonl", "dim")
 

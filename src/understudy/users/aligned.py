@@ -11,6 +11,7 @@ from understudy.errors import SimulatorError
 from understudy.seeds import stream
 from understudy.users.fitted import FittedPartner, FittedUser
 from understudy.users.intents import NONE
+from understudy.users.kinds import now_holds
 from understudy.users.material import Ints
 from understudy.users.memory import EpisodicMemory
 from understudy.users.personas import FILE, PersonaRecord, Personas, load_personas, personas_digest, save_personas
@@ -116,6 +117,7 @@ class AlignedPopulation:
         folder = Path(folder)
         self.base.write(folder)
         save_personas(self.personas, folder)
+        now_holds(folder, FILE)
 
 
 def load_aligned(folder: str | Path, base: FittedPopulation) -> AlignedPopulation:

@@ -51,18 +51,18 @@ class Alignment(NamedTuple):
 
     @property
     def held_out(self) -> HeldOut | None:
-        """The loss of sessions that no persona had seen, before and after; None where fewer than two were tested."""
-        tested = [v for v in self.versions.values() if v.loss_before is not None and v.loss_after is not None]
+        """What the procedure is worth on sessions that it chose nothing by; None for fewer than two users with such."""
+        tested = np.array([v.later for v in self.versions.values() if v.later is not None])
         if len(tested) < 2:
             return None
-        before = np.array([v.loss_before for v in tested])
-        proposed = np.array([v.loss_after for v in tested])
-        after = np.where([v.outcome == "accepted" for v in tested], proposed, before)
+        before, after = tested.T
         return HeldOut(float(before.mean()), float(after.mean()), _interval(after - before), len(tested))
 
 
 class HeldOut(NamedTuple):
-    """Mean loss over users in nats a turn, and a 95 % t interval over users of the change."""
+    """Mean loss over users in nats a turn, and a 95 % t interval over users of the change: on the later half of the
+    sessions that are told, with updates kept where the earlier half alone bears them out. An update that is kept gains
+    by selection on the sessions that it was kept by, also where there is nothing to learn."""
 
     before: float
     after: float
@@ -255,19 +255,36 @@ class _User:
         return self.slots.pool.fit[drawn]
 
     def _judged(self, gained: Gained, null: Gained, told: Ints, *, by: str = "search", feedback: str = "") -> Version:
-        turns = float(self.history.turns[told].sum())
-        gain = float(gained.difference[0]) / turns
-        others = null.difference / self._turns[:, told].sum(axis=1)
-        p_value = float((1 + (others >= gain - 1e-12).sum()) / (1 + len(others)))
-        loss = float(self.history.loss[told].sum())
-        before, after = ((loss - float(side[0])) / turns for side in gained)
+        mine, theirs = self.history.turns[None, told], self._turns[:, told]
+        loss = self.history.loss[told]
+
+        def decided(some: slice) -> tuple[float, float]:
+            """The gain a turn, and how often others gain as much."""
+            own, others = (
+                side.difference[:, some].sum(axis=1) / turns[:, some].sum(axis=1)
+                for side, turns in ((gained, mine), (null, theirs))
+            )
+            return float(own[0]), float((1 + (others >= own[0] - 1e-12).sum()) / (1 + len(others)))
+
+        def losses(some: slice) -> tuple[float, float]:
+            """A turn, before and after."""
+            before, after = (float((loss - side[0])[some].sum() / mine[0, some].sum()) for side in gained)
+            return before, after
+
+        gain, p_value = decided(slice(None))
+        half, later = len(told) // 2, None
+        if half:
+            first, p_first = decided(slice(half))
+            later = losses(slice(half, None))
+            later = later if first > 0 and p_first <= self.settings.level else (later[0], later[0])
+        before, after = losses(slice(None))
         accepted = gain > 0 and p_value <= self.settings.level
         why = "held-out sessions bear it out" if accepted else (
             "others' sessions gain as much by chance" if gain > 0 else "held-out sessions are told no better"
         )  # fmt: skip
         return self._version(
             "accepted" if accepted else "rolled back", why, loss_before=before, loss_after=after, p_value=p_value,
-            held_out=len(told), by=by, feedback=feedback,
+            later=later, held_out=len(told), by=by, feedback=feedback,
         )  # fmt: skip
 
     def _version(self, outcome: str, reason: str, **more: object) -> Version:

@@ -11,7 +11,7 @@ from understudy.users.slots import GRID, HALF_LIFE, REPLAY, STEP, ZERO, Array, I
 
 
 class Gained(NamedTuple):
-    """(R,) log likelihood of the told sessions under the persona as it was and as proposed, less that at all 0."""
+    """(R, T) log likelihood of each told session under the persona as it was and as proposed, less that at all 0."""
 
     before: Array
     after: Array
@@ -65,14 +65,14 @@ def prequential(slots: SlotModel, fit: Tables, told: Ints, current: Ints, replay
     ks = np.arange(fit.shape[2])
     recent = np.zeros((len(fit), *fit.shape[2:]))
     whole = np.zeros_like(recent)
-    before, after = np.zeros(len(fit)), np.zeros(len(fit))
-    wanted = set(told.tolist())
+    before, after = np.zeros((len(fit), len(told))), np.zeros((len(fit), len(told)))
+    wanted = {place: k for k, place in enumerate(told.tolist())}
     for place in range(fit.shape[1]):
         now = fit[:, place]
         if place in wanted:
             index = slots.best(replay.seen + recent + REPLAY * whole, current)
-            after += np.take_along_axis(now, index[:, :, None], axis=2)[:, :, 0].sum(axis=1)
-            before += now[:, ks, current].sum(axis=1)
+            after[:, wanted[place]] = np.take_along_axis(now, index[:, :, None], axis=2)[:, :, 0].sum(axis=1)
+            before[:, wanted[place]] = now[:, ks, current].sum(axis=1)
         recent = (recent + now) * 0.5 ** (1 / HALF_LIFE)
         whole += now
     return Gained(before, after)
@@ -82,4 +82,4 @@ def of_proposal(fit: Tables, told: Ints, current: Ints, proposed: Ints) -> Gaine
     """The sessions at places `told` under a persona that was proposed from others."""
     ks = np.arange(fit.shape[2])
     seen = fit[:, told]
-    return Gained(*(seen[:, :, ks, index].sum(axis=(1, 2)).astype(np.float64) for index in (current, proposed)))
+    return Gained(*(seen[:, :, ks, index].sum(axis=2).astype(np.float64) for index in (current, proposed)))

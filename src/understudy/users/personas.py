@@ -41,7 +41,8 @@ class Version(msgspec.Struct, frozen=True, omit_defaults=True):
     """One attempt to bring a persona nearer to its person, and what came of it.
 
     `diff` has the slots that were to change, old and new. Losses are in nats a turn, on sessions that the proposal had
-    not seen. `p_value`: how often average people's sessions would have gained as much.
+    not seen. `p_value`: how often average people's sessions would have gained as much. `later`: losses before and after
+    on the later half of these sessions, where the earlier half alone decides: nothing was chosen by them.
     """
 
     outcome: Literal["accepted", "rolled back", "untouched"]
@@ -50,6 +51,7 @@ class Version(msgspec.Struct, frozen=True, omit_defaults=True):
     loss_before: float | None = None
     loss_after: float | None = None
     p_value: float | None = None
+    later: tuple[float, float] | None = None
     sessions: int = 0
     held_out: int = 0
     log: str = ""
@@ -132,8 +134,8 @@ class Wording:
     def copied(self, text: str) -> str | None:
         """The first words in a row that stand in the log, or None."""
         words = tokens(text)
-        at = self._guard.first_copy(words)
-        return None if at is None else " ".join(words[at : at + COPIED])
+        place = self._guard.first_copy(words)
+        return None if place is None else " ".join(words[slice(*place)])
 
     def check(self, records: Iterable[PersonaRecord]) -> None:
         """Raise `SimulatorError` where what was written of a persona holds the log's words."""

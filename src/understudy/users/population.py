@@ -15,9 +15,9 @@ from understudy.users.copy_guard import calibrate
 from understudy.users.entities import Gazetteer
 from understudy.users.fitted import FittedPartner, FittedUser
 from understudy.users.intents import label_turns
+from understudy.users.kinds import now_holds
 from understudy.users.material import Floats, Ints, Material, Side, flatten
 from understudy.users.partner_model import PartnerModel
-from understudy.users.personas import FILE as PERSONAS
 from understudy.users.profile import Goal, Persona, Profile
 from understudy.users.retrieval import fit_cells
 from understudy.users.speaker import Guard, Speaker
@@ -133,7 +133,7 @@ class FittedPopulation:
     def save(self, folder: str | Path) -> None:
         """Write the population as JSON and Parquet. The folder holds the real turns: keep it as you keep them."""
         self.write(Path(folder))
-        (Path(folder) / PERSONAS).unlink(missing_ok=True)  # of users who were aligned there before
+        now_holds(Path(folder), "population.json")
 
     def write(self, folder: Path) -> None:
         """Write what was fitted, and leave alone whatever stands beside it."""

@@ -17,6 +17,7 @@ from understudy._require import require
 from understudy.conversations import Ending, Turn
 from understudy.errors import SimulatorError
 from understudy.seeds import stream
+from understudy.users.kinds import now_holds
 from understudy.users.neural.decoder import PURPOSE, Shape, Weights, new_weights
 from understudy.users.neural.language import Language
 from understudy.users.neural.speaking import Asked, speak
@@ -139,6 +140,7 @@ class NeuralPopulation:
             for name, data in files.items():  # the header comes last: a folder without one is no population
                 (Path(draft) / name).write_bytes(data)
                 os.replace(Path(draft) / name, folder / name)
+        now_holds(folder, HEADER)
 
 
 def _digest(files: Mapping[str, bytes]) -> str:
