@@ -49,6 +49,7 @@ IN_SHORT = {
     "generate": "Generate conversations by a plan: topics, personas, contexts.",
     "transfer": "Train on synthetic users, test on real ones.",
     "traits": "Train twins on suspect and control conversations: do they part?",
+    "export": "Write conversations for ConvoKit, HF datasets, ShareGPT.",
     "lineage": "Who generated, rewrote, filtered and judged these?",
     "train": "Train simulated users: supervised, then multi-turn RL.",
     "fit_judge": "Learn judges of consistency from real conversations.",

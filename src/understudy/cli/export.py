@@ -25,6 +25,7 @@ def export(
     to: Format,
     out: Out,
     user_role: options.UserRole = None,
+    seed: options.Seed = 0,  # nothing is drawn; every verb takes one
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,

@@ -39,6 +39,7 @@ def lineage(
     generator: Generator = "",
     out: Out = None,
     user_role: options.UserRole = None,
+    seed: options.Seed = 0,  # nothing is drawn; every verb takes one
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,

@@ -49,9 +49,12 @@ def broken(
 def _decode(data: bytes, where: str) -> _Answer:
     try:
         answer = _DECODER.decode(data)
-    except UnicodeDecodeError as error:
-        raise broken("not_utf8", f"{where} is not UTF-8: {error.reason}") from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # By its version msgspec tells bytes that are no UTF-8 from bad JSON, or does not.
+        try:
+            data.decode()
+        except UnicodeDecodeError as wrong:
+            raise broken("not_utf8", f"{where} is not UTF-8: {wrong.reason}") from error
         raise broken("malformed", f"{where} is not a chat completion: {error}") from error
     if answer.error is not None:
         found, message = error_message(data)

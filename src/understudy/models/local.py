@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -181,7 +182,7 @@ class LocalModel:
         ends = self._end_ids()
         written: list[list[int]] = [[] for _ in range(len(rows))]
         open_rows = set(range(len(rows)))
-        past = None
+        cache, past = cache_argument(self._weights), None
         step = rows
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
         with torch.inference_mode():
@@ -190,8 +191,8 @@ class LocalModel:
                     input_ids=step,
                     attention_mask=mask,
                     position_ids=positions,
-                    past_key_values=past,
                     use_cache=True,
+                    **{cache: past},
                 )
                 past = result.past_key_values
                 chosen = _choose(torch, result.logits[:, -1].float(), settings, generators)
@@ -255,6 +256,11 @@ class LocalModel:
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.shutdown(wait=False, cancel_futures=True)
+
+
+def cache_argument(model: Any) -> str:
+    """What the forward pass of `model` calls its key-value cache, by version of transformers."""
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
 
 
 def _settings(request: Request) -> _Settings:

@@ -52,7 +52,7 @@ def beyond_length(rewards: Sequence[float | None], words: Sequence[int], *, pric
     `price` is what a word costs beyond that, or earns where it is negative (`price_of_a_word`).
 
     >>> beyond_length([0.2, 0.4, None, 0.6, 1.0], [2, 4, 5, 6, 8])[:3]
-    [0.02, -0.02..., None]
+    [0.04, -0.02, None]
     """
     known = [k for k, reward in enumerate(rewards) if reward is not None]
     if not known:

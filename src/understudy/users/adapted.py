@@ -7,7 +7,6 @@ conversation: neither is a word that anybody could say.
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from understudy._require import require
 from understudy.conversations import Ending, Turn
 from understudy.errors import SimulatorError
+from understudy.models.local import cache_argument
 from understudy.seeds import stream
 from understudy.users.profile import Profile
 from understudy.users.simulator import UserTurn
@@ -136,8 +136,7 @@ def _line(model: Any, tokenizer: Any, before: str, rng: np.random.Generator, *, 
     torch = require("torch", extra="train", purpose=PURPOSE)
     given = torch.tensor([tokenizer.encode(before, add_special_tokens=False)], device=model.device)
     said, past = list[int](), None
-    forward = inspect.signature(model.get_base_model().forward).parameters
-    cache = "cache" if "cache" in forward else "past_key_values"  # by version of transformers
+    cache = cache_argument(model.get_base_model())
     with torch.no_grad():
         while len(said) < _MOST_NUMBERS:
             out = model(input_ids=given, use_cache=True, **{cache: past})

@@ -244,7 +244,7 @@ def tempered(score: Array, least: float) -> Array:
     """Chances that go with `exp(t * score)`, t the largest up to 1 at which they are worth `least` equal ones.
 
     >>> tempered(np.array([0.0, 0.0, 100.0, 0.0]), 2.0).round(2).tolist()
-    [0.12, 0.12, 0.64, 0.12]
+    [0.11, 0.11, 0.68, 0.11]
     """
     score = score - score.max()
     low, high = 0.0, 1.0

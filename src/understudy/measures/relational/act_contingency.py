@@ -158,7 +158,7 @@ def act_contingency(
     >>> mixed = shuffled_acts(other, rng=np.random.default_rng(0))
     >>> m = act_contingency(real, mixed, rng=np.random.default_rng(0), permutations=99)
     >>> round(m.evidence["real"], 1), abs(m.evidence["synthetic"]) < 0.1, m.p_value, m.evidence["acts_from"]
-    (1.9, True, 0.01, 'own labels')
+    (1.7, True, 0.01, 'own labels')
 
     Source: adjacency pairs, doi:10.2307/412243. Difference: information within places, beyond chance, instead of a
     raw transition entropy, so that act frequencies, openings, lengths and the size of the sample cancel.

@@ -31,7 +31,7 @@ class Subwords:
 
     >>> pieces = learn_pieces(["low lower lowest"] * 3, marks=("<unknown>", "<end>"), most=40)
     >>> words = Subwords(pieces)
-    >>> words.decode(words.encode("lower")), len(words.encode(" low")), words.decode(words.encode("lowx"))
+    >>> words.decode(words.encode("lower")), len(words.encode("low")), words.decode(words.encode("lowx"))
     ('lower', 1, 'low')
     """
 
