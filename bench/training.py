@@ -71,7 +71,10 @@ def views(corpus: Corpus) -> list[Conversation]:
 
 
 def divided(talks: Sequence[Conversation], *, tested: int) -> tuple[Corpus, list[Conversation]]:
-    """Train and test: no two personas with a fact in common on both sides. The largest clusters of facts train."""
+    """Train and test: no two personas with a fact in common on both sides. The largest clusters of facts train.
+
+    The people of a first draw were looked at while the settings were chosen; they train here, and a second draw tests.
+    """
     root: dict[str, str] = {}
 
     def find(fact: str) -> str:
@@ -86,11 +89,13 @@ def divided(talks: Sequence[Conversation], *, tested: int) -> tuple[Corpus, list
     clusters: dict[str, list[Conversation]] = {}
     for talk in talks:
         clusters.setdefault(find(talk.meta["persona"][0]), []).append(talk)
-    test: set[str] = set()
+    draws: tuple[set[str], set[str]] = (set(), set())
     for k in stream(0, "training", "test").permutation(len(clusters)).tolist():
         name = sorted(clusters)[k]
-        if sum(len(clusters[t]) for t in test) < tested and len(clusters[name]) <= tested:
-            test.add(name)
+        open_ = next((draw for draw in draws if sum(len(clusters[t]) for t in draw) < tested), None)
+        if open_ is not None and len(clusters[name]) <= tested:
+            open_.add(name)
+    test = draws[1]
     train = [talk for talk in talks if find(talk.meta["persona"][0]) not in test]
     return Corpus(train, CorpusCard("real", "train")), [t for name in sorted(test) for t in clusters[name]]
 
@@ -314,7 +319,9 @@ def tables(found: list[dict[str, Any]]) -> str:
             f" measures. A line is inconsistent that the judge puts more than {ELSEWHERE} below other personas, that"
             " takes back a fact or an earlier line, or that is blank, an echo, copied from the persona or a repeat."
             " Intervals: people and seeds drawn again. Both judges read contradictions with the same features:"
-            " of `taken back` the measure is not held out, of the other columns it is.",
+            " of `taken back` the measure is not held out, of the other columns it is. Settings were chosen on other"
+            " people of the corpus, who train here; the margin of the ICC was widened from .10 when it had proved noisy"
+            " there. The prompt-to-line arm learns at twice the rate, at a lower price of distance, and without gate.",
             markdown(heads, rows),
             markdown(["inconsistencies per line fall", "by [95 %]", "target", ""], falls),
             "Arm minus SFT over seeds, 90 % interval (t), so that two one-sided tests at 5 % say `same`:",
