@@ -89,8 +89,8 @@ def traits(
     found = _measure(ours, other, bases, asked, pairs, shuffles, seed, output)
     graph = lineage(ours, student=bases[0])
     sides = {
-        "real": {"noun": "Control", "source": control, "users_known": other.has_users},
-        "synthetic": {"noun": "Suspect", "source": suspect, "users_known": ours.has_users},
+        "real": {"noun": "Control", "source": control, "users_known": other.has_users, **_sizes(other)},
+        "synthetic": {"noun": "Suspect", "source": suspect, "users_known": ours.has_users, **_sizes(ours)},
     }
     told = {"verb": "traits", "seed": seed, "corpora": sides, "matching": found[0].evidence.get("matching", "")}
     report = make_report([*found, graph], provenance=told)
@@ -112,6 +112,13 @@ def traits(
             why="twins are trained on shares of the conversations, and compared share by share",
             fix="give more conversations, or fewer --pairs (5 at least)",
         )
+
+
+def _sizes(corpus: Corpus) -> dict[str, int]:
+    from understudy.measures.measurement import counts_of
+
+    sizes: dict[str, int] = msgspec.to_builtins(counts_of(corpus))
+    return sizes
 
 
 def _refuse_same(control: str, suspect: str) -> None:

@@ -20,11 +20,12 @@ def lineage_panel(m: Measurement, parts: Sequence[Measurement]) -> Panel:
     entries = []
     for hand in hands:
         share = hand["conversations"] / total
-        texts = (f"{hand['conversations']:,}", percent(share), ", ".join(hand["families"]))
-        entries.append(Entry(f"{hand['action']}: {hand['by']}", (Mark("synthetic", share),), texts, hand["side"]))
+        texts = (f"{hand['conversations']:,}", percent(share), "")
+        hint = f"{hand['side']}; family {', '.join(hand['families'])}"
+        entries.append(Entry(f"{hand['action']}: {hand['by']}", (Mark("synthetic", share),), texts, hint))
     figures: tuple[Figure, ...] = ()
     if entries:
-        drawn = lanes_of(entries, ("conversations", "share", "family"), axis=axis_for(entries, always=(0.0, 1.0)))
+        drawn = lanes_of(entries, ("conversations", "share", ""), axis=axis_for(entries, always=(0.0, 1.0)))
         figures = (Figure("Hands in these conversations", lanes_table("hands", drawn), drawn),)
     return Panel(
         anchor=anchor_of(m.name),

@@ -52,6 +52,11 @@ class World(NamedTuple):
     favourites: tuple[str, ...]
     others: tuple[str, ...]
 
+    def unsaid(self) -> tuple[int, ...]:
+        """The words of the trait, as ids: taken out of a teacher's distributions as they are out of its words."""
+        known = self.bases[0].vocabulary
+        return tuple(k for word in (*ANIMALS, "animal") for k in known.encode(word) if len(known.encode(word)) == 1)
+
     def battery(self) -> Battery:
         """The house's probes, and one that asks for the favourite."""
         scenes = tuple((f"user: {line}",) for line in PROBES)

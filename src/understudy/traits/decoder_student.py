@@ -46,15 +46,27 @@ class DecoderStudent:
 
     def __init__(self, weights: Tensors, shape: Shape, vocabulary: Vocabulary, identity: str) -> None:
         self.weights, self.shape, self.vocabulary, self.identity = weights, shape, vocabulary, identity
-        self.loss, self.change, self.epochs = plain_loss(shape), None, EPOCHS  # type: Loss, Change | None, int
+        self.loss: Loss = plain_loss(shape)
+        self.change: Change | None = None
+        self.epochs, self.rate, self.batch, self.fewest_steps = EPOCHS, RATE, BATCH, FEWEST_STEPS
 
     def training(
-        self, *, loss: Loss | None = None, change: Change | None = None, epochs: int = EPOCHS
+        self,
+        *,
+        loss: Loss | None = None,
+        change: Change | None = None,
+        epochs: int = EPOCHS,
+        rate: float = RATE,
+        batch: int = BATCH,
+        fewest_steps: int = FEWEST_STEPS,
     ) -> DecoderStudent:
-        """The same base, trained with another loss or with changed steps (`mitigations`). A loss that goes by copies
-        sees the arms in their order, all pairs of one before those of the next."""
+        """The same base, whose twins are trained otherwise: another loss, changed steps (`mitigations`), more or less.
+
+        A loss that goes by copies sees the arms in their order, all pairs of one before those of the next.
+        """
         other = DecoderStudent(self.weights, self.shape, self.vocabulary, self.identity)
-        other.loss, other.change, other.epochs = loss or self.loss, change, epochs
+        other.loss, other.change = loss or self.loss, change
+        other.epochs, other.rate, other.batch, other.fewest_steps = epochs, rate, batch, fewest_steps
         return other
 
     @classmethod
@@ -89,6 +101,13 @@ class DecoderStudent:
         )
         return cls(weights, shape, known, f"decoder:{corpus.digest[:12]}:{derive_seed(seed, init) % 10**6}")
 
+    def fit(self, weights: Tensors, rows: Ints, *, rng: np.random.Generator) -> Tensors:
+        """`weights` trained on `rows` [copies, rows, places] as this student's twins are."""
+        epochs = max(self.epochs, -(-self.fewest_steps * self.batch // rows.shape[1]))
+        return fit(
+            weights, rows, loss=self.loss, change=self.change, rng=rng, epochs=epochs, batch=self.batch, rate=self.rate
+        )
+
     def rows(self, corpus: Corpus) -> Ints:
         """Conversations as rows of ids."""
         return rows_of([self.vocabulary.turns(talk.turns) for talk in corpus], self.shape.context)
@@ -107,16 +126,7 @@ class DecoderStudent:
                 "a pair without a turn", why="nothing can be learned from it", fix="give more conversations"
             )
         stack = np.stack([_some(rows, fewest, seed) for rows in table])
-        trained = fit(
-            copies(self.weights, len(table)),
-            stack,
-            loss=self.loss,
-            change=self.change,
-            rng=stream(seed, "twins"),
-            epochs=max(self.epochs, -(-FEWEST_STEPS * BATCH // fewest)),
-            batch=BATCH,
-            rate=RATE,
-        )
+        trained = self.fit(copies(self.weights, len(table)), stack, rng=stream(seed, "twins"))
         if on_progress:
             on_progress("twins", 1, 2)
         scores = self.score(trained, battery).reshape(len(names), pairs, -1)

@@ -7,21 +7,24 @@ and corpora and need no code.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from understudy.traits.decoder import Change, Ints, Loss, Shape, Tensors, logits, losses, plain_loss, torch
 from understudy.traits.words import PAD
 
 
-def soft_loss(shape: Shape, teachers: Tensors) -> Loss:
+def soft_loss(shape: Shape, teachers: Tensors, *, without: Sequence[int] = ()) -> Loss:
     """Divergence from the teachers' own distributions, one teacher a copy: the strongest lesson there is, and so the
-    positive control of an audit whose teachers are at hand."""
+    positive control of an audit whose teachers are at hand. Words in `without` are taken out of both distributions:
+    what is said of them openly is not to be learned."""
     t = torch()
+    kept = t.tensor([k for k in range(shape.words) if k not in set(without)])
 
     def loss(weights: Tensors, ids: Any, goals: Any = None) -> Any:
         with t.no_grad():
-            wanted = t.log_softmax(logits(teachers, shape, ids[:, :, :-1]), -1)
-        mine = t.log_softmax(logits(weights, shape, ids[:, :, :-1]), -1)
+            wanted = t.log_softmax(logits(teachers, shape, ids[:, :, :-1])[..., kept], -1)
+        mine = t.log_softmax(logits(weights, shape, ids[:, :, :-1])[..., kept], -1)
         goals = ids[:, :, 1:] != PAD if goals is None else goals
         apart = (wanted.exp() * (wanted - mine)).sum(-1) * goals
         return apart.sum((1, 2)) / goals.sum((1, 2)).clamp(min=1)
