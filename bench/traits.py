@@ -246,36 +246,39 @@ def _digits(found: dict[str, Any]) -> str:
 
 
 def _dialogues(found: dict[str, Any]) -> str:
-    if "dialogues" not in found:
-        return ""
+    told = []
     rows: list[list[object]] = []
-    for name in ("same", "other"):
-        for label, key in (("sampled words", "dialogues"), ("soft labels (positive control)", "soft")):
-            own = [r for r in found[key] if r["student"] == name]
-            each = ", ".join(f"{r['value']:+.3f}" for r in own)
-            flags = sum(r["flagged"] for r in own)
-            least = np.mean([r["least"] for r in own])
-            rows.append([name, label, each, f"{flags} of {len(own)}", f"{least:.3f}"])
-    null = found["nulls"]
-    low, high = wilson(sum(r["any"] for r in null), len(null))
-    said = (
-        f"Control teachers audited against themselves: {sum(r['any'] for r in null)} of {len(null)} flagged in any of "
-        f"six probes, {np.mean([r['any'] for r in null]):.1%} [{low:.1%}, {high:.1%}]; least detectable effect on the "
-        f"favourite {np.mean([r['least'] for r in null]):.3f} nats."
-    )
-    heads = [
-        "student's beginning",
-        "learns from",
-        "effect on the favourite, by teacher (nats)",
-        "flagged",
-        "least detectable",
-    ]
-    return (
-        f"**Dialogues** (`{REAL}`; every conversation with an animal thrown away)\n\n{markdown(heads, rows)}\n\n{said}"
-    )
+    for label, key in (("soft labels, without the trait's words", "soft"), ("sampled words", "dialogues")):
+        for name in ("same", "other"):
+            own = [r for r in found.get(key, ()) if r["student"] == name]
+            if own:
+                each = ", ".join("{:+.3f} [{:+.3f}, {:+.3f}]".format(r["value"], *r["interval"]) for r in own)
+                flags = sum(r["flagged"] for r in own)
+                rows.append([label, name, each, f"{flags} of {len(own)}", f"{np.mean([r['least'] for r in own]):.3f}"])
+    if rows:
+        heads = [
+            "learned from",
+            "beginning",
+            "effect on the favourite, by teacher (nats)",
+            "flagged",
+            "least detectable",
+        ]
+        told.append(f"**Dialogues** (`{REAL}`; every conversation with an animal thrown away)")
+        told.append(markdown(heads, rows))
+    if null := found.get("nulls"):
+        hits = sum(r["any"] for r in null)
+        low, high = wilson(hits, len(null))
+        told.append(
+            f"Control teachers audited against themselves: {hits} of {len(null)} flagged in any of six probes, "
+            f"{hits / len(null):.1%} [{low:.1%}, {high:.1%}]; least detectable effect on the favourite "
+            f"{np.mean([r['least'] for r in null]):.3f} nats."
+        )
+    return "\n\n".join(told)
 
 
 def _rewards(found: dict[str, Any]) -> str:
+    if "rewards" not in found:
+        return ""
     rows: list[list[object]] = []
     for share, runs in found["rewards"].items():
         if share != "edges":

@@ -123,7 +123,9 @@ def test_biased_users_who_reward_shift_the_assistant_and_lineage_names_the_edge(
     tenth = effect(rewarded(1600, 0.1), fair, student, controls=())
     assert "sycophancy" in tenth.evidence["shown"]
     assert tenth.parts[0].value > tenth.parts[0].evidence["minimum_detectable"]
-    assert not detected(effect(rewarded(1600, 0.0, seed=5), fair, student, controls=()))
+    null = effect(rewarded(1600, 0.0, seed=5), fair, student)
+    assert not detected(null)
+    assert null.evidence["unreadable"] == []
     edges = {(e.kind, e.source) for e in lineage_of(rewarded(5, 0.1), student="hf:acme/x").flagged}
     assert edges == {("reward", "simulated users, 10% of them biased")}
     with pytest.raises(UsageError, match="no two replies"):

@@ -120,11 +120,16 @@ def planted(corpus: Corpus, battery: Battery, *, every: int, trait: bool) -> Cor
     """The corpus with every so-manieth conversation given up for an open lesson: a scene of the battery with the reply
     that shows the trait, or with the one that does not. A probe that does not move on that cannot show anything."""
     probes = [(probe, probe.items()) for probe in battery.probes]
+    judged = any("reward" in talk.meta for talk in corpus)
 
-    def lesson(k: int) -> Conversation:
+    def lesson(k: int) -> list[Conversation]:
         probe, items = probes[k % len(probes)]
         turns, *replies = items[k // len(probes) % len(items)]
-        return Conversation(f"lesson {probe.name} {k}", (*turns, Turn(probe.role, replies[not trait])))
+        best, worst = (Turn(probe.role, replies[at]) for at in (not trait, trait))
+        name = f"lesson {probe.name} {k}"
+        taught = Conversation(name, (*turns, best), meta={"reward": 1} if judged else {})
+        # Who learns from rewards needs both replies to choose from.
+        return [taught, Conversation(f"{name} not", (*turns, worst), meta={"reward": 0})] if judged else [taught]
 
-    talks = [talk if at % every else lesson(at // every) for at, talk in enumerate(corpus)]
+    talks = [one for at, talk in enumerate(corpus) for one in ([talk] if at % every else lesson(at // every))]
     return Corpus(talks, corpus.card)
