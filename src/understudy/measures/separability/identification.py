@@ -9,7 +9,7 @@ import numpy as np
 from understudy.conversations import Corpus
 from understudy.measures.measurement import Measurement, MeasureSpec, counts, measure, unscored
 from understudy.measures.resampling import Floats, Ints, permutation_p, pool
-from understudy.measures.separability.histories import FEWEST_USERS, Design, match_design, welch
+from understudy.measures.separability.histories import FEWEST_USERS, Design, clipped, exchanged, match_design
 from understudy.measures.style import STYLE_FEATURES, speaks, style_matrix
 from understudy.measures.variance_components import topic_numbers
 
@@ -94,8 +94,8 @@ def identification(
     accuracy. 0 = as real users; negative: users that cannot be told apart; positive: caricatures. The part
     `reciprocal_rank` is the same for the mean reciprocal rank.
 
-    p: the drawn users permuted between the sides, two-sided, on the gap over its standard error. Interval: Welch t
-    over users, candidates taken as given. Unscored where no ten users a side have two sessions each.
+    p: the drawn users permuted between the sides, two-sided, on the gap over its standard error. Interval: the
+    gap and what the same permutations leave (`histories.exchanged`). Unscored where no ten users a side have two sessions each.
 
     >>> from understudy.conversations import Conversation, Turn
     >>> def side(spread, rng):
@@ -132,7 +132,7 @@ def identification(
         shuffled = rng.permutation(order)
         null[row] = _gap(halves, shuffled[: design.users], shuffled[design.users :])[1]
     p_values = permutation_p(observed, null, two_sided=True)
-    return _measurement(real, synthetic, design, gaps, p_values, hits, permutations)
+    return _measurement(real, synthetic, design, gaps, p_values, hits, null[:, 0])
 
 
 def _measurement(
@@ -142,9 +142,10 @@ def _measurement(
     gaps: Floats,
     p_values: Floats,
     hits: tuple[Floats, Floats],
-    permutations: int,
+    null: Floats,
 ) -> Measurement:
     n = counts(real, synthetic)
+    variance = float(sum(side.var(ddof=1) / len(side) for side in hits))
     rank = Measurement(
         name=f"{SPEC.name}.reciprocal_rank",
         value=float(gaps[1]),
@@ -159,7 +160,7 @@ def _measurement(
         status="scored",
         n=n,
         spec=SPEC,
-        interval=welch(*hits),
+        interval=clipped(exchanged(float(gaps[0]), variance, null), SPEC),
         p_value=float(p_values[0]),
         evidence={
             "users": design.users,
@@ -168,7 +169,7 @@ def _measurement(
             "synthetic_accuracy": float(hits[1].mean()),
             "chance": 1.0 / design.users,
             "features": list(STYLE_FEATURES),
-            "permutations": permutations,
+            "permutations": len(null),
         },
         parts=(rank,),
     )

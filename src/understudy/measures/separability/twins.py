@@ -134,10 +134,11 @@ def twins(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, permutat
     of users (at most 60) and of sessions a user (at most 12), so that chance, 1 / users, is the same.
 
     Value: synthetic minus real accuracy. p: users permuted between the sides, two-sided, on the gap over its standard
-    error. Interval: Welch t over users. For each side by itself `evidence` has the accuracy, what topic alone would
-    give (`topic_alone`) and its p: conversations change hands within their topic, so that users who differ in what
-    they talk about, and not in how, are no different people. `evidence["matrices"]` shows who is taken for whom.
-    Unscored where no ten users a side have two sessions each, or most conversations stand alone in their topic.
+    error. Interval: the gap and what the same exchange leaves (`exchanged`). For each side by itself `evidence` has
+    the accuracy, what topic alone would give (`topic_alone`) and its p: conversations change hands within their
+    topic, so that users who differ in what they talk about, and not in how, are no different people.
+    `evidence["matrices"]` shows who is taken for whom. Unscored where no ten users a side have two sessions each, or
+    most conversations stand alone in their topic.
 
     >>> from understudy.conversations import Conversation, Turn
     >>> def side(own, rng):
