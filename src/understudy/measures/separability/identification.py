@@ -94,8 +94,9 @@ def identification(
     accuracy. 0 = as real users; negative: users that cannot be told apart; positive: caricatures. The part
     `reciprocal_rank` is the same for the mean reciprocal rank.
 
-    p: the drawn users permuted between the sides, two-sided, on the gap over its standard error. Interval: the
-    gap and what the same permutations leave (`histories.exchanged`). Unscored where no ten users a side have two sessions each.
+    p: the drawn users permuted between the sides, two-sided, on the gap over its standard error. Interval: the gap
+    and what the same permutations leave (`histories.exchanged`). Unscored where no ten users a side have two sessions
+    each.
 
     >>> from understudy.conversations import Conversation, Turn
     >>> def side(spread, rng):
