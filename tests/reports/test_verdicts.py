@@ -117,6 +117,17 @@ def test_too_few_relabellings_are_told_in_every_section_and_rows_stay_plain() ->
     assert "Not tested" not in render_html(make_report(enough))
 
 
+def test_what_is_asked_besides_takes_no_relabellings_from_the_headline() -> None:
+    def tested(name: str, p: float) -> Measurement:
+        return scored(spec(name, "?", "u", headline=True), 0.1, 0.2, p, evidence={"permutations": 199})
+
+    heads = [tested(name, 0.6) for name in ("realism.discriminator", "realism.messiness", "separability.icc")]
+    others = [tested(f"relational.m{i}", 0.5) for i in range(9)]
+    text = render_html(make_report([*heads, *others]))
+    assert "Not tested" not in text
+    assert "3 for “Do they look real?”, 9 for relational" in text
+
+
 def test_closer_than_other_real_users_is_said_and_no_effect_size() -> None:
     near = scored(JUDGE, 0.40, 0.05, 1.0, floor=Estimate(0.5), evidence={"detectable_auc": 0.57})
     says = "Closer to these real users than other real users are (AUC 0.40, 0.35 to 0.45; real against real 0.50)"

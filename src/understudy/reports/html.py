@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +16,7 @@ from understudy.reports.chapters import chapters_of, panelled
 from understudy.reports.findings import too_few
 from understudy.reports.verdicts import FURTHEST, QUESTIONS, Verdict
 from understudy.reports.views import Section, section_of, sizes_of, unscored_rows
-from understudy.reports.wording import number, title_of
+from understudy.reports.wording import family_of, number, title_of, words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -110,9 +111,13 @@ def render_html(report: Report) -> str:
     from markupsafe import Markup
 
     style, script = _file("report.css") + _file("panels.css"), _file("report.js")
-    few = too_few([m for m in report.headlines if m.spec.question == "real"])
+    looks: dict[str, list[Measurement]] = {}
+    for m in report.headlines:
+        if m.spec.question == "real":
+            looks.setdefault(family_of(m), []).append(m)
+    few = {name: too_few(members) for name, members in looks.items()}
     sections = [
-        section_of(m, report.parts_of(m), few if m.spec.question == "real" else None)
+        section_of(m, report.parts_of(m), few.get(family_of(m)))
         for m in report.headlines
         if m.status == "scored" and not panelled(m)
     ]
@@ -260,11 +265,14 @@ def _method(report: Report) -> dict[str, Any]:
     statements = [str(v) for v in matching.values()] if isinstance(matching, Mapping) else []
     if isinstance(matching, str):
         statements = [matching]
-    tested = [m.spec.question for m in report.headlines if m.p_value is not None]
-    families = {q: tested.count(q) for q in QUESTIONS if q in tested}
+    families = Counter(family_of(m) for m in report.headlines if m.p_value is not None)
+    named = {
+        **{q: f"“{told}”" for q, told in QUESTIONS.items()},
+        **{f: words(f) for f in families if f not in QUESTIONS},
+    }
     return {
         "matching": statements,
-        "families": ", ".join(f"{count} for “{QUESTIONS[q]}”" for q, count in families.items()),
+        "families": ", ".join(f"{families[f]} for {told}" for f, told in named.items() if f in families),
         "tests": sum(m.p_value is not None for m in report.measurements),
         "measurements": len(report.measurements),
         "permutations": report.provenance.get("permutations"),

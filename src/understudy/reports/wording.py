@@ -225,6 +225,11 @@ def asked_besides(m: Measurement) -> bool:
     return m.name.partition(".")[0] in ("consistency", "relational", "panel") or m.name.startswith(BESIDE_THE_HEADLINE)
 
 
+def family_of(m: Measurement) -> str:
+    """The family of tests that a headline measurement is corrected in: its question, or what was asked besides."""
+    return m.name.partition(".")[0] if asked_besides(m) else m.spec.question
+
+
 def parts_of(headline: Measurement, measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
     """The parts of a headline measurement in a flat list, in their order."""
     return tuple(m for m in measurements if m.name.startswith(headline.name + "."))
