@@ -132,6 +132,7 @@ MISTAKES = [
     Mistake("gate on no part", f"{AUDIT} --gate discriminator.wrods<=0.6", ("names no", "discriminator.words")),
     Mistake("gate not met", f"{AUDIT} --gate discriminator.words<=0.01", ("not met", "discriminator.words"), Exit.GATE),
     Mistake("too few permutations", AUDIT.replace("199", "19"), ("--permutations 19", "179")),
+    Mistake("too few for relations", f"{AUDIT} --also relational", ("13 relational tests", "--permutations 259")),
     Mistake(
         "other real is missing",
         f"{AUDIT} --other-real ather.jsonl",

@@ -19,6 +19,8 @@ from understudy.cli.summary import show_report
 from understudy.errors import GateError, MeasureError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from understudy.cli.gates import GateResult
     from understudy.conversations import Corpus
     from understudy.measures.consistency.line_judge import LineJudge
@@ -59,7 +61,7 @@ Permutations = Annotated[
     typer.Option(
         "--permutations",
         metavar="N",
-        help=f"Label permutations behind each p-value; at least {FEWEST_PERMUTATIONS}.",
+        help=f"Label permutations behind each p-value; at least {FEWEST_PERMUTATIONS}, 259 with --also relational.",
     ),
 ]
 MatchTopic = Annotated[
@@ -149,10 +151,10 @@ def audit(
     from understudy.reports.report import save_report
     from understudy.transfer.task import open_task
 
-    _check_permutations(permutations)
+    besides = list(dict.fromkeys([*(one.value for one in also or []), *(["consistency"] if judge else [])]))
+    _check_permutations(permutations, besides)
     output = Output(json=json, quiet=quiet)
     gates = [parse_gate(text) for text in gate or []]
-    besides = list(dict.fromkeys([*(one.value for one in also or []), *(["consistency"] if judge else [])]))
     of_lines = open_line_judge(judge, seed=seed) if judge else None
     tasks = [open_task(name) for name in dict.fromkeys(task or [])]
     check_names(
@@ -220,14 +222,18 @@ def open_line_judge(name: str, *, seed: int) -> LineJudge:
     return ModelLineJudge(ModelJudge(model, seed=seed, structured=model.structured), close=model.aclose)
 
 
-def _check_permutations(permutations: int) -> None:
+def _check_permutations(permutations: int, besides: Sequence[str]) -> None:
     """Refuse, before anything is read, what could not reject however far apart the two sides are."""
-    if permutations < FEWEST_PERMUTATIONS:
+    from understudy.reports.sections import BESIDES
+
+    families = {"headline": (FEWEST_PERMUTATIONS + 1) // 20, **{family: len(BESIDES[family]) for family in besides}}
+    family, tests = max(families.items(), key=lambda item: item[1])
+    if permutations < 20 * tests - 1:
         raise UsageError(
             f"--permutations {permutations} are too few",
-            why="corrected for nine headline tests, the smallest p-value would be"
-            f" {min(1.0, 9 / (max(permutations, 0) + 1)):.2f}: nothing could be told apart",
-            fix=f"use at least --permutations {FEWEST_PERMUTATIONS}, better 999 as by default",
+            why=f"corrected for {tests} {family} tests, the smallest p-value would be"
+            f" {min(1.0, tests / (max(permutations, 0) + 1)):.2f}: nothing could be told apart",
+            fix=f"use at least --permutations {20 * tests - 1}, better 999 as by default",
         )
 
 
