@@ -144,6 +144,18 @@ def test_audit_shows_the_table_first_and_one_short_verdict(folder: Path, capsys)
     assert "and this one is" not in out
 
 
+def test_what_is_unscored_says_why_in_a_line_a_reason(capsys) -> None:
+    n = {side: Counts(20, 60, 200) for side in ("real", "synthetic")}
+    heads = [
+        Measurement(name=name, spec=MeasureSpec(name, "real", "?", "u", (0.0, 1.0), "match", "-", headline=True), n=n,
+                    status="unscored", value=None, reason="3 raters; at least 10 are needed")
+        for name in ("panel.rating.natural", "panel.rating.responsive")
+    ]  # fmt: skip
+    show_report(make_report(heads), Output(json=False, quiet=False))
+    said = capsys.readouterr().out
+    assert "unscored: 3 raters; at least 10 are needed (rated: writes like people, rated: fits what was said)" in said
+
+
 def _judged(interval: tuple[float, float]) -> Measurement:
     spec = MeasureSpec("realism.discriminator", "real", "?", "AUC", (0.0, 1.0), "match", "-", headline=True)
     n = {side: Counts(20, 60, 200) for side in ("real", "synthetic")}

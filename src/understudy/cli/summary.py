@@ -30,6 +30,7 @@ def show_report(report: Report, output: Output) -> None:
         if rows:
             output.table(*_without_empty(columns, rows))
             output.line()
+    _missing(report.headlines, output)
     for question, verdict in report.verdicts.items():
         if verdict.status == "not_asked":
             continue
@@ -37,6 +38,19 @@ def show_report(report: Report, output: Output) -> None:
         output.line(f"{QUESTIONS[question]} {_in_short(verdict, heads)}", VERDICT_STYLES.get(verdict.status, "bold"))
     if any(too_close(m) for m in report.headlines):
         output.line(TOO_CLOSE, "bold red")
+
+
+def _missing(heads: Sequence[Measurement], output: Output) -> None:
+    """Why numbers are missing: a line a reason."""
+    from understudy.reports.views import unscored_rows
+    from understudy.reports.wording import title_of
+
+    titles = {m.name: title_of(m) for m in heads}
+    rows = unscored_rows(heads)
+    for reason, names in rows:
+        output.line(f"unscored: {reason} ({', '.join(titles[name].lower() for name in names)})", "dim")
+    if rows:
+        output.line()
 
 
 def _looks(heads: Sequence[Measurement]) -> tuple[list[str], list[list[str]]]:
