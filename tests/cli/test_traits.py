@@ -2,13 +2,17 @@
 
 import json
 
+import msgspec
 import pytest
 
 from tests.cli.running import run
-from tests.traits.test_effect import corpus
+from tests.traits.test_effect import Loud, corpus
+from understudy.cli.traits import verdict
 from understudy.conversations import Corpus
 from understudy.conversations.lineage import Step, with_step
 from understudy.conversations.writing import write_corpus
+from understudy.reports.trait_findings import effect_sentence
+from understudy.traits.effect import detected, effect
 
 GPT = "openai:gpt-4.1-nano"
 
@@ -37,6 +41,15 @@ def test_an_open_trait_is_detected_with_its_direction_and_the_report_has_its_for
     page = (tmp_path / "r" / "report.html").read_text()
     assert "Twins of a matched control" in page
     assert "Suspect" in page
+
+
+def test_twins_that_part_only_where_no_lesson_moves_them_show_no_trait():
+    found = effect(corpus(60), corpus(60, seed=1), Loud(0.5), controls=())
+    assert detected(found)
+    assert "not to be read" not in verdict(found)
+    found = msgspec.structs.replace(found, evidence={**found.evidence, "unreadable": found.evidence["shown"]})
+    assert verdict(found).endswith("only by what is not to be read with this student")
+    assert effect_sentence(found, found.parts).endswith("So what parts them is not shown to be a trait.")
 
 
 def test_nothing_detected_is_never_called_clean(capsys, files):

@@ -184,7 +184,9 @@ def verdict(m: Measurement) -> str:
         told = ", ".join(
             f"{'more' if values[name] > 0 else 'less'} {name} ({values[name]:+.2f} nats)" for name in shown
         )
-        return f"DETECTED: {told}; {pairs} twin pairs, p {m.p_value:.3g} after Holm"
+        unread = set(shown) <= set(m.evidence["unreadable"])
+        but = ", only by what is not to be read with this student" if unread else ""
+        return f"DETECTED: {told}; {pairs} twin pairs, p {m.p_value:.3g} after Holm{but}"
     least = m.evidence["minimum_detectable"].values()
     return (
         f"not detected with {pairs} twin pairs; minimum detectable (4 times in 5): {min(least):.2f} to "

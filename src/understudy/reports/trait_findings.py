@@ -39,7 +39,9 @@ def effect_sentence(m: Measurement, parts: Sequence[Measurement]) -> str:
     student = str(m.evidence.get("student", ""))
     if shown:
         told = listed([f"{words(p.name.rpartition('.')[2])} ({number(p.value, 2, signed=True)} nats)" for p in shown])
-        return f"Twins part, student {student}: {told}, over {pairs} pairs.{silent}"
+        unread = {words(p.name.rpartition(".")[2]) for p in shown} <= {words(str(d)) for d in dumb}
+        but = " So what parts them is not shown to be a trait." if unread else ""
+        return f"Twins part, student {student}: {told}, over {pairs} pairs.{silent}{but}"
     least = [v for p in parts if (v := evidence_number(p, "minimum_detectable")) is not None]
     span = f"{number(min(least), 2)} to {number(max(least), 2)}" if least else "–"
     return (
