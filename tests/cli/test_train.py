@@ -50,6 +50,7 @@ def test_sft_only_and_the_users_of_fit(capsys, tmp_path: Path, real: Path) -> No
     told = msgspec.json.decode(done.out)
     assert [row["stage"] for row in told["log"]] == ["supervised"]
     assert told["stopped"] == ""
+    assert told["judge"] is None, "nobody rewarded them"
 
 
 def _until_checkpoint(folder: Path, real: Path) -> subprocess.Popen[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -116,8 +117,10 @@ def _told(found: Alignment, output: Output, folder: str, seconds: float) -> None
         total = sum(counts.values())
         parts = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
         o.line(f"{amount(total, 'user')} in {seconds:.1f} s: {parts} -> {folder}")
+        if untouched := Counter(v.reason for v in found.versions.values() if v.outcome == "untouched"):
+            o.line(f"untouched: {'; '.join(f'{reason} ({count:,})' for reason, count in untouched.most_common())}")
         if held_out is None:
-            o.line("too few users have sessions to test on: no held-out loss")
+            o.line("a change was tested on fewer than two users: no held-out loss")
         else:
             low, high = held_out.change
             o.line(

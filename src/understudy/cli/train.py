@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from understudy.cli import options
-from understudy.cli.corpora import load_corpus
+from understudy.cli.corpora import amount, load_corpus
 from understudy.cli.destinations import folder_for
 from understudy.cli.output import Output
 from understudy.cli.simulate import resume_line
@@ -123,7 +123,7 @@ def _adapt(
     payload = {"users": str(folder), "identity": users.identity, "losses": losses, "seconds": round(seconds, 3)}
 
     def show(o: Output) -> None:
-        o.line(f"from people: {len(losses)} epochs, {losses[-1]:.2f} nats a piece on the people learned from")
+        o.line(f"from people: {amount(len(losses), 'epoch')}, {losses[-1]:.2f} nats a piece on the people learned from")
         o.line(f"{users.identity} in {seconds:.0f} s -> {folder}")
 
     output.result(payload, show)
@@ -199,23 +199,26 @@ def _tell(output: Output, trained: Trained, folder: Path, judge: str, seconds: f
     lines = sum(row["lines"] for row in steps)
     dropped = sum(row["lines"] * row["unscorable"] for row in steps)
     payload: dict[str, Any] = {
-        "users": str(folder), "identity": trained.users.identity, "judge": judge, "stopped": trained.stopped,
-        "lines": int(lines), "unscorable": round(dropped), "log": trained.log, "seconds": round(seconds, 3),
+        "users": str(folder), "identity": trained.users.identity, "judge": judge if steps else None,
+        "stopped": trained.stopped, "lines": int(lines), "unscorable": round(dropped), "log": trained.log,
+        "seconds": round(seconds, 3),
     }  # fmt: skip
 
     def show(o: Output) -> None:
         if epochs:
             best = min(row["loss"] for row in epochs)
-            o.line(f"from people: {len(epochs)} epochs, {best:.2f} nats a piece on people held out")
+            o.line(f"from people: {amount(len(epochs), 'epoch')}, {best:.2f} nats a piece on people held out")
         if steps:
             first, last = steps[0], steps[-1]
             o.line(
-                f"from rollouts: {len(steps)} steps, {int(lines):,} lines, {round(dropped):,} that nobody could judge"
+                f"from rollouts: {amount(len(steps), 'step')}, {amount(int(lines), 'line')}, {round(dropped):,} that"
+                " nobody could judge"
             )
             names = [n for n in ("reward", "own", "agrees", "knows", "real", "fits", "words", "distinct") if n in last]
             o.table(["", "first step", "last step"], [[n, f"{first.get(n, 0):.2f}", f"{last[n]:.2f}"] for n in names])
         o.line(f"{trained.users.identity} in {seconds:.0f} s -> {folder}")
-        o.note(f"{judge} rewarded them: let another judge measure (understudy fit-judge makes two)", "dim")
+        if steps:
+            o.note(f"{judge} rewarded them: let another judge measure (understudy fit-judge makes two)", "dim")
         o.note(f"next: understudy simulate {folder} --partner fitted:REAL -n 500 --out syn.jsonl", "dim")
 
     if trained.stopped:
