@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from understudy.conversations.writing import write_corpus
 from understudy.integrations.assertions import assert_transfers
 
 pytest_plugins = ["pytester"]
+PLUGIN = "understudy.integrations.pytest_plugin"
 ROOT = Path(__file__).parents[2]
 
 
@@ -83,7 +85,8 @@ INNER = """
 def _inner(pytester: pytest.Pytester, synthetic: Corpus, *options: str) -> Any:
     pytester.makepyfile(INNER)
     write_corpus(pytester.path / "syn.jsonl", synthetic)
-    return pytester.runpytest_inprocess("-p", "understudy.integrations.pytest_plugin", *options)
+    known = any(found.value == PLUGIN for found in entry_points(group="pytest11"))  # then pytest loads it by itself
+    return pytester.runpytest_inprocess(*(() if known else ("-p", PLUGIN)), *options)
 
 
 def test_the_fixture_passes_and_reports(pytester: pytest.Pytester) -> None:
