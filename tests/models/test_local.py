@@ -22,34 +22,12 @@ from understudy.scenarios.people import PlannedUsers
 torch = pytest.importorskip("torch", reason="torch is not installed (extra hf)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed (extra hf)")
 
-TEMPLATE = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}\n{% endfor %}<assistant>"
+from tests.tiny_model import TEMPLATE, tiny_model  # noqa: E402 - it needs both
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tiny")
-    letters = [chr(c) for c in range(32, 127)] + ["\n"]
-    vocabulary = {token: i for i, token in enumerate(["<pad>", "<end>", *letters])}
-    tokenizer = {
-        "version": "1.0", "truncation": None, "padding": None, "normalizer": None, "post_processor": None,
-        "added_tokens": [
-            {"id": i, "content": t, "special": True, "single_word": False, "lstrip": False, "rstrip": False,
-             "normalized": False} for i, t in enumerate(("<pad>", "<end>"))
-        ],
-        "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "."}, "behavior": "Isolated", "invert": False},
-        "decoder": {"type": "Fuse"},
-        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<pad>"},
-    }  # fmt: skip
-    (path / "tokenizer.json").write_text(json.dumps(tokenizer))
-    config = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>", "eos_token": "<end>"}
-    (path / "tokenizer_config.json").write_text(json.dumps({**config, "chat_template": TEMPLATE}))
-    torch.manual_seed(0)
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    tiny = transformers.LlamaConfig(
-        vocab_size=len(vocabulary), **shape, num_key_value_heads=2, eos_token_id=1, pad_token_id=0, bos_token_id=None
-    )
-    transformers.LlamaForCausalLM(tiny).save_pretrained(path, safe_serialization=True)
-    return path
+    return tiny_model(tmp_path_factory.mktemp("tiny"))
 
 
 def answers(folder: Path, requests, **options) -> list[Completion | ModelFault]:
