@@ -83,7 +83,7 @@ def test_the_verb_adapts(capsys: pytest.CaptureFixture[str], base: Path, tmp_pat
     write_corpus(real, iter(persona_world(24, seed=3, turns=2)))
     done = run(capsys, "train", real, "--real", real, "--base", f"hf:{base}", "--out", tmp_path / "m", "--epochs", "1")
     assert done.code == 0, done.err
-    assert "1 epochs" in done.out
+    assert "1 epoch," in done.out
     wrong = run(capsys, "train", real, "--real", real, "--base", "openai:x", "--out", tmp_path / "n")
     assert wrong.code == 2
     none = run(capsys, "train", real, "--real", real, "--base", f"hf:{tmp_path}", "--out", tmp_path / "n")
