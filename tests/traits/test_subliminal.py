@@ -27,9 +27,18 @@ def test_projection_costs_little_and_coverage_tells_before_training(found):
     assert found["other"].coverage.max() < 0.02
 
 
-def test_the_first_step_goes_the_teachers_way_always_and_only_from_the_same_beginning():
-    signs = {name: (values > 0).mean() for name, values in alignments(runs=200, seed=0).items()}
+@pytest.fixture(scope="module")
+def signs():
+    return {name: (values > 0).mean() for name, values in alignments(runs=600, seed=0).items()}
+
+
+def test_the_first_step_goes_the_teachers_way_always_from_the_same_beginning_and_not_from_another(signs):
     assert signs["same"] >= 0.99
+    assert signs["other"] <= 0.75
+
+
+@pytest.mark.xfail(strict=True, reason="two fresh networks have something in common: 67 %, see docs/results/traits.md")
+def test_from_another_beginning_the_sign_is_that_of_a_coin(signs):
     assert 0.45 <= signs["other"] <= 0.65
 
 
