@@ -9,7 +9,7 @@ from understudy.measures.pmq import ATTENTION, ITEMS, POINTS
 from understudy.measures.raters.records import RATING_ITEMS, RATING_POINTS, PanelRecord, Rater
 
 MOST_SECONDS = 1e12  # a clock that was set while somebody answered is no reason to lose the answers
-_LINES = {item.key for item in (*ITEMS, ATTENTION)}
+_LINES = {*(item.key for item in ITEMS), ATTENTION.key}
 _STATEMENTS = {item.key for item in RATING_ITEMS}
 
 
