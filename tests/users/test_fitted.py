@@ -11,9 +11,13 @@ from tests.users.fitting_corpus import ASKED, talks
 from understudy.conversations import Conversation, Corpus, Turn
 from understudy.errors import SimulatorError, UsageError
 from understudy.users import Goal, Persona, Population, Profile, UserSimulator
+from understudy.users.aligned import AlignedPopulation
 from understudy.users.copy_guard import verbatim_rate
 from understudy.users.lookahead import lint_profile
+from understudy.users.opening import SimulatedUsers, open_users
+from understudy.users.personas import PersonaRecord, Personas
 from understudy.users.population import FittedPopulation, fit_population, load_population
+from understudy.users.speaker import Guard
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,7 @@ def simulated(population: FittedPopulation, n: int) -> Corpus:
 
 def test_keeps_the_contracts(population: FittedPopulation) -> None:
     assert isinstance(population, Population)
+    assert isinstance(population, SimulatedUsers)
     assert isinstance(population.simulator(), UserSimulator)
 
 
@@ -150,6 +155,25 @@ def test_saved_and_loaded_it_says_the_same(population: FittedPopulation, tmp_pat
     assert [converse(loaded, k) for k in range(3)] == [converse(population, k) for k in range(3)]
     assert load_population(tmp_path / "users", copy_guard="free").copy_guard == "free"
     assert {p.suffix for p in (tmp_path / "users").iterdir()} == {".json", ".parquet"}
+
+
+@pytest.mark.parametrize("guard", ["free", "guarded", "strict"])
+def test_users_keep_the_guard_that_they_were_saved_with(
+    population: FittedPopulation, tmp_path: Path, guard: Guard
+) -> None:
+    kept = population.with_guard(guard)
+    kept.save(tmp_path / "users")
+    opened = open_users(tmp_path / "users")
+    assert isinstance(opened, FittedPopulation)
+    opened.save(tmp_path / "again")
+    for one in (opened, open_users(tmp_path / "again")):
+        assert (one.copy_guard, one.identity) == (guard, kept.identity)
+        assert [converse(one, k) for k in range(6)] == [converse(kept, k) for k in range(6)]
+    personas = Personas(
+        population=population.material.corpus_digest, log="log", personas=(PersonaRecord("sim-0", "a", (None,)),)
+    )
+    AlignedPopulation(kept, personas).save(tmp_path / "aligned")
+    assert open_users(tmp_path / "aligned").copy_guard == guard
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "schema", "header", "guard"])

@@ -102,6 +102,7 @@ def test_folder_is_read_back_and_simulates(tmp_path: Path) -> None:
     again = open_users(tmp_path / "model")
     assert again.identity == users.identity
     assert again.draw(7, seed=2) == users.draw(7, seed=2)
+    assert len({again.draw(k, seed=2).id for k in range(again.n_sessions)}) == again.n_sessions == len(users.profiles)
     made = [simulate(u, world.partner(), n=6, seed=4, max_turns=8).conversations for u in (users, again)]
     assert [[t.text for t in talk.turns] for talk in made[0]] == [[t.text for t in talk.turns] for talk in made[1]]
     assert all(talk.turns[0].intent for talk in made[0])

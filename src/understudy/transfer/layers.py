@@ -117,12 +117,15 @@ class _Cast:
         self._attributes = len(sheet.attributes) if attributes is None else attributes
         self.identity = f"{people.identity}|{'+'.join(sorted(on)) or 'none'}|{self._attributes}"
 
+    @property
+    def n_sessions(self) -> int:
+        return len(self._sheet.session)
+
     def simulator(self) -> UserSimulator:
         return self._people.simulator()
 
     def draw(self, k: int, *, seed: int) -> Profile:
         sheet, on = self._sheet, self._on
-        n = len(sheet.session)
         one = self._session("session", k, seed)
         # What a layer is taken from: the session itself where profiles stay whole, else another for each.
         habits, setting, wishes = (
@@ -139,14 +142,14 @@ class _Cast:
         away = _OTHER_SUBTOPIC * (sheet.subtopic[able] != subtopic).astype(float)
         away += np.square(sheet.persona[able] - persona).sum(axis=1) / (2 * max(sheet.persona.shape[1], 1))
         away += _misfit(sheet.context[able], context)
-        noise = stream(seed, "casting", k).gumbel(size=n)[able]
+        noise = stream(seed, "casting", k).gumbel(size=self.n_sessions)[able]
         row = int(able[(noise - away / _TEMPERATURE).argmax()])
         return self._profile(row, one, wishes, k, seed)
 
     def _session(self, what: str, k: int, seed: int) -> int:
         """Every session once in a block of draws, in an order of the seed's."""
-        block, at = divmod(k, len(self._sheet.session))
-        return int(stream(seed, what, block).permutation(len(self._sheet.session))[at])
+        block, at = divmod(k, self.n_sessions)
+        return int(stream(seed, what, block).permutation(self.n_sessions)[at])
 
     def _profile(self, row: int, one: int, wishes: int, k: int, seed: int) -> Profile:
         found = self._profiles[int(self._sheet.session[row])]

@@ -83,6 +83,10 @@ class AdaptedPopulation:
                 state.update(t.detach().cpu().numpy().tobytes())
         return state.hexdigest()
 
+    @property
+    def n_sessions(self) -> int:
+        return len(self.profiles)
+
     def _permuted(self, seed: int, block: int) -> np.ndarray:
         return stream(seed, "population", block).permutation(len(self.profiles))
 

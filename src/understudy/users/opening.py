@@ -18,7 +18,6 @@ from understudy.users.structured import StructuredPopulation
 _SCHEMES = ("structured", "prompted")
 _BELIEF = "?belief="
 _CORPUS_KEYS = ("turns", "messages", "conversations", "dialog", "log")
-_UNSIZED = 1000
 
 
 @runtime_checkable
@@ -27,6 +26,11 @@ class SimulatedUsers(Protocol):
 
     @property
     def identity(self) -> str: ...
+    @property
+    def n_sessions(self) -> int:
+        """How many draws stand for the whole population: one a session, scenario or profile that it was made from."""
+        ...
+
     def draw(self, k: int, *, seed: int) -> Profile: ...
     def simulator(self) -> UserSimulator: ...
 
@@ -111,11 +115,6 @@ def with_belief(users: str, belief: str | None) -> str:
     return users if belief is None else f"{split_belief(users)[0]}{_BELIEF}{belief}"
 
 
-def size_of(users: SimulatedUsers) -> int:
-    """How many draws stand for the whole population: one a session that it was made from, where it says so."""
-    return max(1, int(getattr(users, "n_sessions", _UNSIZED)))
-
-
 class BelievingUsers:
     """Users who take their partner for something and hold a view of it from then on."""
 
@@ -126,7 +125,7 @@ class BelievingUsers:
     @property
     def n_sessions(self) -> int:
         """How many draws stand for all of them."""
-        return size_of(self._users)
+        return self._users.n_sessions
 
     def draw(self, k: int, *, seed: int) -> Profile:
         """The k-th profile, with the belief."""

@@ -16,7 +16,7 @@ from understudy.errors import UnderstudyError
 from understudy.models.model import ModelFault
 from understudy.rollouts.faults import from_exception, text_fault
 from understudy.users import UserTurn
-from understudy.users.opening import SimulatedUsers, size_of
+from understudy.users.opening import SimulatedUsers
 from understudy.web.casting import cast
 from understudy.web.history import heard, text_of
 from understudy.web.reading import GoneError, Receive
@@ -55,7 +55,7 @@ class Chat:
 
     def __init__(self, people: SimulatedUsers, *, seed: int, stop_token: str = "") -> None:
         self.sessions = Sessions(people, seed=seed)
-        self.size = size_of(people)
+        self.size = people.n_sessions
         self._seed, self._stop_token = seed, stop_token
         name = f"{people.identity} {seed} {__version__}".encode("utf-8", "surrogatepass")
         self.fingerprint = f"fp_{blake2b(name, digest_size=6).hexdigest()}"

@@ -92,6 +92,10 @@ class NeuralPopulation:
         self.identity = f"neural:{digest_of(weights)[:12]}:{corpus_digest[:12]}:{seed}"
         self._order = lru_cache(maxsize=8)(self._permuted)
 
+    @property
+    def n_sessions(self) -> int:
+        return len(self.profiles)
+
     def _permuted(self, seed: int, block: int) -> np.ndarray:
         return stream(seed, "population", block).permutation(len(self.profiles))
 
