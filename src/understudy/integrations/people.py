@@ -16,6 +16,7 @@ from understudy.conversations.lineage import spoken_by
 from understudy.integrations.background import BackgroundLoop
 from understudy.seeds import derive_seed
 from understudy.users import Profile, UserSimulator, UserTurn
+from understudy.users.calling import call, user_seed
 from understudy.users.opening import SimulatedUsers, open_users
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ class Person:
         self.identity = simulator.identity
         self.profile = profile
         self.seed = seed
-        self._session = simulator.start(profile, seed=derive_seed(seed, "user"))
+        self._session = simulator.start(profile, seed=user_seed(seed))
         self._computes = bool(getattr(simulator, "embedded", False))
         self._origin = origin
         self._loop = loop
@@ -137,14 +138,13 @@ class People:
         fitted and structured ones keep to what they were made from.
         """
         k = who if isinstance(who, int) else derive_seed(self.seed, "who", who) % _MANY
-        profile = self.users.draw(k, seed=self.seed)
+        profile, seed = call(self.users, k, seed=self.seed)
         if goal is not None:
             profile = msgspec.structs.replace(profile, goal=msgspec.structs.replace(profile.goal, text=goal))
-        purpose = "rollout" if isinstance(who, int) else "named"
         person = Person(
             self._simulator,
             profile,
-            seed=derive_seed(self.seed, purpose, who),
+            seed=seed if isinstance(who, int) else derive_seed(self.seed, "named", who),
             origin={**self._origin, "who": who},
             loop=self._loop,
         )

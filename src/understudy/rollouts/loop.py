@@ -12,8 +12,8 @@ from understudy.conversations import Conversation, Ending, Role, Turn
 from understudy.models.model import ModelFault
 from understudy.rollouts.faults import Fault, Side, from_exception, printable, text_fault
 from understudy.rollouts.partner import Partner, PartnerSession, PartnerTurn
-from understudy.seeds import derive_seed
 from understudy.users import Profile, UserSession, UserSimulator, UserTurn
+from understudy.users.calling import partner_seed, user_seed
 
 MAX_TURNS = 60
 _REPLY_FIELDS = PartnerTurn.__struct_fields__
@@ -141,11 +141,11 @@ def _start(
     simulator: UserSimulator, profile: Profile, partner: Partner, seed: int
 ) -> tuple[UserSession, PartnerSession]:
     try:
-        user = simulator.start(profile, seed=derive_seed(seed, "user"))
+        user = simulator.start(profile, seed=user_seed(seed))
     except Exception as error:  # third-party code: recorded as the user's fault
         raise _Broken(from_exception("user", error)) from error
     try:
-        return user, partner.start(topic=profile.goal.topic, seed=derive_seed(seed, "partner"))
+        return user, partner.start(topic=profile.goal.topic, seed=partner_seed(seed))
     except Exception as error:  # third-party code: recorded as the partner's fault
         raise _Broken(from_exception("partner", error)) from error
 

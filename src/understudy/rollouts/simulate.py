@@ -21,8 +21,8 @@ from understudy.rollouts.faults import Fault, from_exception
 from understudy.rollouts.loop import MAX_TURNS, Rollout, TurnLog, roll_out
 from understudy.rollouts.partner import Partner
 from understudy.rollouts.partners import open_partner
-from understudy.seeds import derive_seed
 from understudy.users import UserSimulator
+from understudy.users.calling import call
 from understudy.users.opening import SimulatedUsers, open_users
 
 T = TypeVar("T")
@@ -216,15 +216,15 @@ async def roll_unit(
     """Rollout k of a simulation, going on from what `log` holds of it."""
     name, provenance = name_of(job.seed, k), {**origin, "k": k}
     try:
-        profile = job.users.draw(k, seed=job.seed)
+        who = call(job.users, k, seed=job.seed)
     except Exception as error:  # noqa: BLE001 - third-party code: recorded as the users' fault
         fault = from_exception("user", error)
         return Rollout(Conversation(name, (), ending=Ending("fault", fault.reason), provenance=provenance), fault)
     return await roll_out(
         simulator,
-        profile,
+        who.profile,
         job.partner,
-        seed=derive_seed(job.seed, "rollout", k),
+        seed=who.seed,
         max_turns=job.max_turns,
         id=name,
         provenance=provenance,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from understudy.seeds import derive_seed
+from understudy.users.calling import conversation_seed, user_seed
 from understudy.web.refusals import RefusedError
 from understudy.web.wire import ChatRequest
 
@@ -38,7 +39,7 @@ def cast(asked: ChatRequest, *, session: str, instruction: str, seed: int, size:
     named += [f"seed {asked.seed}"] if asked.seed is not None else []
     number = _number(asked)
     k = derive_seed(seed, "served", *named) % size if number is None else number
-    stream = derive_seed(derive_seed(seed, "rollout", k), "user")
+    stream = user_seed(conversation_seed(k, seed=seed))
     if choice:
         named.append(f"choice {choice}")
     return Cast(k, derive_seed(stream, *named) if named else stream)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from understudy.conversations import Turn
 from understudy.users import UserSession, UserTurn
+from understudy.users.calling import call
 from understudy.users.opening import SimulatedUsers
 from understudy.web.casting import Cast
 
@@ -40,7 +41,7 @@ class Sessions:
         self._computes = bool(getattr(self._simulator, "embedded", False))
         self._kept: OrderedDict[Place, UserSession] = OrderedDict()
         self._most = most_kept
-        self.profile = lru_cache(maxsize=_PROFILES_KEPT)(lambda k: people.draw(k, seed=seed))
+        self.profile = lru_cache(maxsize=_PROFILES_KEPT)(lambda k: call(people, k, seed=seed).profile)
 
     def __len__(self) -> int:
         return len(self._kept)
