@@ -135,10 +135,14 @@ def _digests(evidence: Evidence) -> dict[str, str]:
 
 
 def _commit() -> str:
-    """The commit of the code, where it runs from a checkout; `-dirty` where files differ from it."""
-    asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude", "*"]
+    """The commit of the code, where it runs from a checkout; `-dirty` where the code (not a page) differs from it."""
     try:
-        told = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=False)
+        commit = _git("rev-parse", "--short", "HEAD")
+        return f"{commit}-dirty" if commit and _git("status", "--porcelain", "--", "..") else commit
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return told.stdout.strip()
+
+
+def _git(*asked: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent), *asked]
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout.strip()
