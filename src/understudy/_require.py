@@ -27,8 +27,10 @@ def require(module: str, *, purpose: str, extra: str | None = None, package: str
     try:
         return importlib.import_module(module)
     except ImportError as error:
+        name = module.split(".")[0]
+        other = (error.name or name).split(".")[0] != name  # it is there, and lacks what it is built on
         raise MissingExtraError(
-            f"the package {module.split('.')[0]!r} is not installed",
+            f"the package {name!r} does not load: {error}" if other else f"the package {name!r} is not installed",
             why=f"{purpose} needs it",
             fix=f"pip install {package}" if package else f"pip install 'understudy[{extra}]'",
         ) from error

@@ -94,3 +94,14 @@ def test_mistakes_are_met_with_a_remedy(capsys, tmp_path: Path, real: Path) -> N
     broken = run(capsys, "train", real, "--real", real, "--out", tmp_path / "m", "--partner", "os.path:basenam")
     assert broken.code == 2
     assert "did you mean" in broken.err
+
+
+def test_what_the_training_will_need_is_missed_before_it(capsys, tmp_path: Path, real: Path, monkeypatch) -> None:
+    for module, more in (("safetensors", ()), ("peft", ("--base", "hf:nowhere"))):
+        monkeypatch.setitem(sys.modules, module, None)
+        ran = run(capsys, "train", real, "--real", real, "--out", tmp_path / "model", "--sft-only", *more, *FEW)
+        assert ran.code == 2
+        assert "understudy[train]" in ran.err
+        assert module in ran.err
+        assert not (tmp_path / "model").exists()
+        monkeypatch.undo()

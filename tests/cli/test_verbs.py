@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -281,6 +283,18 @@ def test_doctor_finds_this_machine_fit(capsys) -> None:
     assert ran.code == Exit.OK, checks["self test"]
     assert checks["self test"]["status"] == "ok"
     assert "pip install 'understudy[hf]'" in checks["extra hf"]["fix"] or checks["extra hf"]["status"] == "ok"
+
+
+def test_doctor_knows_every_extra_and_asks_for_no_library_that_is_not_needed() -> None:
+    from understudy.cli import doctor
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert set(doctor.EXTRAS) == set(project["optional-dependencies"]) - {"dev"}
+    assert set(doctor.LIBRARIES) <= {line.partition(">")[0] for line in project["dependencies"]}
+    code = "".join(path.read_text("utf-8") for path in Path(doctor.__file__).parents[1].rglob("*.py"))
+    for name in doctor.LIBRARIES:
+        module = {"scikit-learn": "sklearn"}.get(name, name)
+        assert re.search(rf"^ *(from|import) {module}\b", code, re.MULTILINE), f"nothing needs {name}"
 
 
 def test_doctor_says_what_to_mend(capsys, monkeypatch) -> None:

@@ -34,9 +34,15 @@ LIBRARIES = (
     "aiohttp",
     "rich",
     "jinja2",
-    "matplotlib",
 )
-EXTRAS = {"hf": ("torch", "transformers", "sentence_transformers"), "web": ("starlette", "uvicorn")}
+EXTRAS = {
+    "hf": ("torch", "transformers", "sentence_transformers", "datasets"),
+    "train": ("torch", "safetensors", "transformers", "peft"),
+    "web": ("starlette", "uvicorn"),
+    "ray": ("ray",),
+    "presidio": ("presidio_analyzer",),
+    "otel": ("opentelemetry",),
+}
 SELF_TEST_CONVERSATIONS = 12
 
 

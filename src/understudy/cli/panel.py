@@ -122,7 +122,8 @@ def panel(
     _check(pairs, catch_trials, ratings, host, invite, partner)
     from understudy._require import require
 
-    require("uvicorn", extra="web", purpose="the raters' panel")
+    for module in ("starlette", "uvicorn"):
+        require(module, extra="web", purpose="the raters' panel")
     people, simulated = _load(real, synthetic, user_role, real_user_role, output)
     told = {
         "partner": None if partner == NO_PARTNER else partner or f"fitted:{real}",

@@ -76,7 +76,8 @@ def serve(
     from understudy.web.running import serve as run_server
     from understudy.web.server import build_app
 
-    require("uvicorn", extra="web", purpose="serving simulated users")
+    for module in ("starlette", "uvicorn"):
+        require(module, extra="web", purpose="serving simulated users")
     check_bind(host, token)
     _check_token(token)
     output = Output(json=json, quiet=quiet)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from understudy._require import require
 from understudy.cli import options
 from understudy.cli.corpora import amount, load_corpus
 from understudy.cli.destinations import folder_for
@@ -83,6 +84,8 @@ def train(
     from understudy.training.train import CHECKPOINTS, Plan
     from understudy.users.neural.decoder import torch_module
 
+    for module in ("safetensors", *(("peft",) if base else ())):  # said before the work, not when it is to be kept
+        require(module, extra="train", purpose="training users")
     torch_module().set_num_threads(1)  # so small a decoder gains nothing by more, and sums come out the same anywhere
     output = Output(json=json, quiet=quiet)
     folder = folder_for(out)
