@@ -44,7 +44,8 @@ PLOT = Path(__file__).parent.parent / "docs" / "results" / "privacy.svg"
 WANTED = (
     "Wanted: real strangers flagged in at most 5 % (upper bound 8 %), a copier of 1 % in at least 95 % at 1,000 "
     "conversations; a canary AUC of at most .55 at one repeat for the shipped guard (`guarded`); redaction recall of "
-    ".99 for structured data, .90 for names and addresses."
+    ".99 for structured data, .90 for names and addresses. *Own turns*: the share of train turns that are of three "
+    "words and more, and said by one person alone; a copy of any other gives nobody away."
 )
 
 
@@ -78,6 +79,23 @@ def p_value(train: Corpus, holdout: Corpus, synthetic: Sequence[Corpus], rng: np
     return [float(compare(value, sides.is_train, labels).p_value[0]) for value in values]
 
 
+def alone(train: Corpus, holdout: Corpus) -> float:
+    """Share of the train turns of three words and more that only one person said: the rest gives nobody away."""
+    said_by: dict[str, set[str]] = {}
+    for part in (train, holdout):
+        for unit, talk in zip(part.unit_ids, part, strict=True):
+            for turn in talk.turns:
+                if turn.role == "user":
+                    said_by.setdefault(" ".join(turn.text.lower().split()), set()).add(str(unit))
+    own = [
+        len(said_by[line]) == 1 and len(line.split()) >= 3
+        for talk in train
+        for turn in talk.turns
+        if turn.role == "user" and (line := " ".join(turn.text.lower().split()))
+    ]
+    return float(np.mean(own))
+
+
 def strangers(task: tuple[Path, str]) -> dict[str, Any]:
     """How often real strangers are flagged, over many splits of a part of the corpus into thirds."""
     data, name = task
@@ -96,16 +114,18 @@ def controls(task: tuple[Path, str]) -> dict[str, Any]:
     """How often a copier of 1 % and a copier who touches up are flagged, over random splits."""
     data, name = task
     flags: dict[str, list[bool]] = {"copier": [], "touched up": []}
-    sizes = (0, 0, 0)
+    sizes, own = (0, 0, 0), 0.0
+    corpus = load(data, name)
     for seed in range(SPLITS):
-        train, holdout, free = thirds(load(data, name), seed)
+        train, holdout, free = thirds(corpus, seed)
         turns = sum(turn.role == "user" for talk in free for turn in talk.turns)
         sizes = (len(np.unique(train.unit_ids)), len(free), round(COPIED * turns))
+        own += alone(train, holdout) / SPLITS
         rng = stream(seed, "controls", name)
         copies = [copying(free, train, COPIED, rng=rng, touched=share) for share in (0.0, TOUCHED)]
         for arm, p in zip(flags, p_value(train, holdout, copies, rng), strict=True):
             flags[arm].append(p <= ALPHA)
-    return {"corpus": name, "users": sizes[0], "conversations": sizes[1], "copies": sizes[2], **flags}
+    return {"corpus": name, "users": sizes[0], "conversations": sizes[1], "copies": sizes[2], "own": own, **flags}
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
@@ -180,7 +200,7 @@ def table(found: dict[str, Any]) -> str:
     every = [flag for r in found["strangers"] for flag in r["flagged"]]
     heads = (
         ["real strangers of", "tries", "flagged"],
-        ["corpus", "train users", "conversations", "turns copied (1 %)", "flagged", "flagged, touched up"],
+        ["corpus", "train users", "conversations", "turns copied (1 %)", "own turns", "flagged", "flagged, touched up"],
         ["canaries in", "repeats", "guard", "AUC", "found at 1 % false alarms", "exposure (bits)", "suffixes said"],
         [
             "corpus",
@@ -198,7 +218,15 @@ def table(found: dict[str, Any]) -> str:
             ["all", len(every), _share(every)],
         ],
         [
-            [r["corpus"], r["users"], r["conversations"], r["copies"], _share(r["copier"]), _share(r["touched up"])]
+            [
+                r["corpus"],
+                r["users"],
+                r["conversations"],
+                r["copies"],
+                f"{r['own']:.0%}",
+                _share(r["copier"]),
+                _share(r["touched up"]),
+            ]
             for r in found["controls"]
         ],
         [_canary_row(r) for r in found["canaries"]],
@@ -239,11 +267,12 @@ def plot(rows: list[dict[str, Any]], file: Path) -> None:
     figure, axes = pyplot.subplots(1, len(FRONTIER), figsize=(10, 3.6), sharey=True, layout="constrained")
     for panel, name in zip(axes, FRONTIER, strict=True):
         for row in (row for row in rows if row["corpus"] == name):
-            low, high = row["auc_interval"]
             x, y = row["auc"], row["gap"]
-            panel.errorbar(
-                x, y, xerr=[[max(x - low, 0)], [max(high - x, 0)]], fmt=drawn[row["arm"]], label=row["arm"], capsize=2
-            )
+            reach = [
+                [[max(at - low, 0)], [max(high - at, 0)]]
+                for at, (low, high) in ((x, row["auc_interval"]), (y, row["gap_interval"]))
+            ]
+            panel.errorbar(x, y, reach[1], reach[0], fmt=drawn[row["arm"]], label=row["arm"], capsize=2)
         panel.axvline(0.5, color="0.8", zorder=0)
         panel.axhline(0.0, color="0.8", zorder=0)
         panel.set(title=name, xlabel="discriminator AUC (0.5: like people)", xlim=(0.35, 1.02), ylim=(-0.15, 1.1))
