@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from understudy.cli.gates import Gate, check_names, judge, parse_gate
@@ -48,6 +49,13 @@ def test_an_unscored_measurement_fails_the_gate_with_its_reason() -> None:
     result = judge(parse_gate("coverage>=0"), MEASURED)
     assert result.reason == "unscored: too few users"
     assert result.judged_on is None
+
+
+def test_users_fitted_to_those_who_test_meet_no_gate() -> None:
+    fitted = msgspec.structs.replace(WORDS, evidence={"contaminated": True})
+    for text in ("words>=0.1", "words<=0.9"):
+        assert judge(parse_gate(text), [WORDS]).met
+        assert not judge(parse_gate(text), [fitted]).met
 
 
 @pytest.mark.parametrize(

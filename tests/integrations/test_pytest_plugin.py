@@ -59,7 +59,7 @@ def test_the_bound_decides_and_not_the_value() -> None:
 
 def test_what_cannot_be_scored_does_not_pass() -> None:
     unlabelled = Corpus([Conversation(f"c{k}", (Turn("user", "0 0"),)) for k in range(30)])
-    with pytest.raises(AssertionError, match="not shown to transfer: unscored, "):
+    with pytest.raises(AssertionError, match="not shown to transfer, unscored: "):
         assert_transfers(unlabelled, REAL, task=ToyTask(), real_train=TRAIN)
 
 

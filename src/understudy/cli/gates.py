@@ -6,11 +6,11 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from understudy.errors import UsageError
 from understudy.measures.measurement import Measurement
-from understudy.reports.findings import too_close
+from understudy.reports.bounds import Sign, held
 
 _SYNTAX = re.compile(
     r"\s*(?P<name>[a-z][\w.:-]*)\s*(?P<sign><=|>=|<|>)\s*(?P<bound>[-+]?[\d.]+(?:e[-+]?\d+)?)\s*", re.I
@@ -24,7 +24,7 @@ class Gate(NamedTuple):
     """`name sign bound`, as given."""
 
     name: str
-    sign: str
+    sign: Sign
     bound: float
 
     def __str__(self) -> str:
@@ -113,7 +113,7 @@ def parse_gate(text: str) -> Gate:
             if meant and _SYNTAX.fullmatch(meant)
             else "for example --gate 'discriminator.words<=0.65' (quoted, because of the sign)",
         )
-    return Gate(match["name"], match["sign"], bound)
+    return Gate(match["name"], cast(Sign, match["sign"]), bound)
 
 
 def matching(name: str, known: Iterable[str]) -> list[str]:
@@ -186,12 +186,7 @@ def _ambiguous(gate: Gate, found: Sequence[str]) -> UsageError:
 
 
 def judge(gate: Gate, measurements: Sequence[Measurement]) -> GateResult:
-    """Hold `gate` against flattened `measurements`.
-
-    `<=` looks at the upper end of the interval, `>=` at the lower: a gate is met when the data show it, not when
-    they allow it. An unscored measurement, or one without an interval, does not meet any gate; nor does a
-    discriminator whose interval lies below one half, since only copies of these very people look like that.
-    """
+    """Hold `gate` against flattened `measurements`, on the unfavourable end of the interval (`reports.bounds.held`)."""
     by_name = {m.name: m for m in measurements}
     found = matching(gate.name, by_name)
     if not found:
@@ -199,17 +194,7 @@ def judge(gate: Gate, measurements: Sequence[Measurement]) -> GateResult:
     if len(found) > 1:
         raise _ambiguous(gate, found)
     m = by_name[found[0]]
-    if m.value is None:
-        return GateResult(str(gate), False, m.name, None, f"unscored: {m.reason}")
-    if m.interval is None:
-        return GateResult(str(gate), False, m.name, None, f"{m.value:.3f} has no interval to be judged on")
-    upper = gate.sign.startswith("<")
-    if upper and too_close(m):
-        copied = f"{m.value:.3f}, wholly below .5: closer to these real users than other real users are; copies?"
-        return GateResult(str(gate), False, m.name, m.interval[1], copied)
-    end = m.interval[1] if upper else m.interval[0]
-    met = {"<=": end <= gate.bound, "<": end < gate.bound, ">=": end >= gate.bound, ">": end > gate.bound}[gate.sign]
-    side = "upper" if upper else "lower"
-    flags = m.evidence.get("flags")
+    met, end, why = held(m, gate.sign, gate.bound)
+    flags = m.evidence.get("flags") if end is not None else None
     told = f"; flagged: {'; '.join(map(str, flags))}" if isinstance(flags, (list, tuple)) and flags else ""
-    return GateResult(str(gate), met, m.name, end, f"{m.value:.3f}, {side} bound {end:.3f}{told}")
+    return GateResult(str(gate), met, m.name, end, f"{why}{told}")

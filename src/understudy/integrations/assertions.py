@@ -74,13 +74,14 @@ def _corpus(talks: Talks) -> Corpus:
 
 def _why_not(found: Measurement, at_least: float) -> str:
     """Why the measurement does not show transfer; empty where it does."""
-    if found.value is None or found.interval is None:
-        return f"not shown to transfer: unscored, {found.reason}"
-    if found.evidence.get("contaminated"):
-        return "not shown to transfer: the users were fitted to people who test"
-    low, high = found.interval
-    if low > 0 and low >= at_least:
+    from understudy.reports.bounds import held
+
+    above, enough = held(found, ">", 0.0), held(found, ">=", at_least)
+    if above.met and enough.met:
         return ""
+    if found.interval is None or above.judged_on is None:
+        return f"not shown to transfer, {above.reason}"
+    low, high = found.interval
     wanted = f"{at_least:g} or more" if at_least > 0 else "above 0"
     verdict = "not shown to transfer" if high > at_least else "does not transfer"
     return f"{verdict}: gap closed {found.value:.2f} (95 % {low:.2f} to {high:.2f}); the lower bound has to be {wanted}"
