@@ -7,7 +7,7 @@ import pytest
 
 from tests.measures.planted import corpus_of_users
 from understudy.conversations import Conversation, Corpus, Turn
-from understudy.measures.separability.cross_prediction import dominance, own_share, prediction
+from understudy.measures.separability.cross_prediction import dominance, outdone, own_share, prediction
 from understudy.measures.separability.histories import (
     Histories,
     Score,
@@ -113,6 +113,35 @@ def test_twins_by_chance_are_found_at_the_level() -> None:
         find_twins(rng.normal(0, 1, (15, 4)), rng.normal(0, 1, (15, 4)), rng=rng, permutations=19) for _ in range(100)
     ]
     assert 2 <= sum(d.p_mrr <= 0.1 for d in draws) <= 18
+
+
+@pytest.mark.parametrize("noise", [0.2, 0.6, 5.0], ids=["nearly certain", "some", "chance"])
+def test_intervals_of_users_sought_among_each_other_stay_in_range_and_cover(noise: float) -> None:
+    """60 draws: a binomial at 95 % falls below 51 once in 1,000. A t interval over users holds 26, 56 and 48 of the
+    twins here, and leaves the range in 26, 1 and 43 draws."""
+
+    def twice(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        who = rng.standard_t(5, (14, 4))
+        return who + rng.normal(0, noise, who.shape), who + rng.normal(0, noise, who.shape)
+
+    def square(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return ((first[:, None] - second[None]) ** 2).sum(axis=2)
+
+    rng = np.random.default_rng(7)
+    worlds = [twice(rng) for _ in range(600)]
+    top1 = np.mean([find_twins(*world, rng=rng, permutations=1).top1 for world in worlds])
+    share = np.mean([outdone(square(*world)).mean() for world in worlds])
+    held = np.zeros(2)
+    for world in worlds[:60]:
+        for place, (truth, (low, high)) in enumerate(
+            (
+                (top1, find_twins(*world, rng=rng, permutations=1).interval),
+                (share, dominance(square(*world), rng=rng, permutations=1).interval),
+            )
+        ):
+            assert 0.0 <= low < high <= 1.0
+            held[place] += low <= truth <= high
+    assert held.min() >= 51
 
 
 def test_histories_are_whole_users_and_their_own_conversations() -> None:

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from understudy.errors import MeasureError
-from understudy.measures.intervals import cluster_bootstrap_interval, cluster_t_interval, equivalent
+from understudy.measures.intervals import (
+    bounded_interval,
+    cluster_bootstrap_interval,
+    cluster_t_interval,
+    difference_of_shares,
+    equivalent,
+)
 
 
 @pytest.mark.parametrize("icc", [0.0, 0.2, 0.4])
@@ -29,6 +35,32 @@ def test_studentised_bootstrap_covers_skewed_users():
         interval = cluster_bootstrap_interval(x, unit, rng=rng, resamples=399)
         hits += interval.low <= 1 <= interval.high
     assert 0.91 <= hits / 300 <= 0.98
+
+
+@pytest.mark.parametrize(("p", "q"), [(0.97, 0.02), (0.9, 0.1), (0.02, 0.02), (0.4, 0.3)])
+def test_a_difference_of_shares_covers_and_is_possible(p: float, q: float) -> None:
+    """Welch's interval holds 65, 92, 55 and 94 % of these."""
+    rng = np.random.default_rng(int(100 * p))
+    held = []
+    for _ in range(3000):
+        low, high = difference_of_shares((rng.random(24) < p) * 1.0, (rng.random(16) < q) * 1.0)
+        assert -1 <= low < high <= 1
+        held.append(low <= p - q <= high)
+    assert np.mean(held) >= 0.92
+
+
+@pytest.mark.parametrize("high", [0.5, 0.93, 0.99])
+def test_means_of_few_steps_near_an_end_of_their_scale_are_covered(high: float) -> None:
+    """Ratings of 1 to 5 that are mostly 5, a mean of four a user; a t interval covers 95, 88 and 44 %."""
+    rng = np.random.default_rng(4)
+    truth = 5 * high + (1 - high) * 2.5
+    held = []
+    for _ in range(600):
+        mine = np.where(rng.random((15, 4)) < high, 5, rng.integers(1, 5, (15, 4))).mean(axis=1)
+        low, top = bounded_interval(mine.mean(), mine.var(ddof=1) / 15, 15, within=(1.0, 5.0))
+        assert 1 <= low < top <= 5
+        held.append(low <= truth <= top)
+    assert np.mean(held) >= 0.93
 
 
 def test_unequal_clusters_weigh_by_size():

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from understudy.transfer.score_bounds import Scale, scale_of, score_bounds
+from understudy.measures.score_bounds import Scale, scale_of, score_bounds
 from understudy.transfer.scores import Scores
 
 Floats = npt.NDArray[np.float64]

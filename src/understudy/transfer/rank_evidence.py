@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from understudy.measures.score_bounds import Scale, score_bounds
 from understudy.seeds import stream
 from understudy.transfer.allocation import buy_for_precision, spend
 from understudy.transfer.prediction_powered import ALL_EQUAL, PoweredScore, too_few_users
 from understudy.transfer.rank_agreement import Agreement, rank_agreement
 from understudy.transfer.rank_correlation import kendall_tau
-from understudy.transfer.score_bounds import Scale, score_bounds
 from understudy.transfer.scores import Scores, Tally, tally
 from understudy.transfer.split_half import Ceiling
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from understudy.errors import MeasureError
 from understudy.measures.measurement import Counts, Estimate, Measurement, MeasureSpec
+from understudy.measures.score_bounds import scale_of
 from understudy.seeds import stream
 from understudy.transfer.decision_stability import Stability, decision_stability
 from understudy.transfer.prediction_powered import PoweredScore, prediction_powered
@@ -24,7 +25,6 @@ from understudy.transfer.rank_evidence import (
     systems_table,
     without_spoiled,
 )
-from understudy.transfer.score_bounds import scale_of
 from understudy.transfer.scores import Compared, Scores, Tally, compared_systems, tally
 from understudy.transfer.split_half import CORRELATIONS, Ceiling, Kind, human_ceiling, split_half_curve
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from understudy.conversations import Corpus
-from understudy.measures.intervals import FEWEST_CLUSTERS, cluster_t_interval
+from understudy.measures.intervals import FEWEST_CLUSTERS, bounded_interval, cluster_t_interval
 from understudy.measures.measurement import Measurement, MeasureSpec, counts, measure, unscored
 from understudy.measures.privacy.near_turns import FEWEST_WORDS, nearest_turns
 from understudy.measures.privacy.spans import Said, only, pairs, said, spans, within
@@ -167,8 +166,8 @@ def overlap(train: Said, others: Said, ours: Said, size: int = OVERLAP) -> Overl
         real = np.array([shares(g, np.ones(len(number))) for g in range(GROUPS)])
         synthetic = np.array([shares(None, (owner % GROUPS != g).astype(np.float64)) for g in range(GROUPS)])
         variance = sum((GROUPS - 1) * np.var(part[:, 0] - part[:, 1]) for part in (real, synthetic))
-        reach = float(stats.t.ppf(0.975, GROUPS - 1) * np.sqrt(variance))
-        interval = (float(gap - reach), float(gap + reach))
+        users = min(drawn, ours.units)
+        interval = bounded_interval(float(gap), float(variance), users, within=(-1.0, 1.0), freedom=GROUPS - 1)
     ratio = float(whole[0] / whole[1]) if whole[1] > 0 else None
     return Overlap(float(whole[0]), float(whole[1]), float(gap), interval, ratio, drawn)
 
@@ -212,8 +211,8 @@ def _near_part(real: Corpus, synthetic: Corpus, train: Said, others: Said, ours:
     gap = (near[0].astype(np.float64) - near[1])[long]
     interval = None
     if ours.units >= FEWEST_CLUSTERS and len(np.unique(ours.unit[long])) >= FEWEST_CLUSTERS:
-        bounds = cluster_t_interval(gap, ours.unit[long])
-        interval = (bounds.low, bounds.high)
+        found = cluster_t_interval(gap, ours.unit[long])
+        interval = bounded_interval(found.mean, found.standard_error**2, found.clusters, within=(-1.0, 1.0))
     spec = _part_spec("near_turns", f"share of turns within edit similarity {NEAR}, train minus held-out users")
     return Measurement(
         name=spec.name,

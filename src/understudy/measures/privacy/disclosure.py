@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from understudy.conversations import Corpus
+from understudy.measures.intervals import difference_of_shares
 from understudy.measures.measurement import Measurement, MeasureSpec, counts, measure, unscored
 from understudy.measures.privacy.copy_odds import CopyOdds, learn_odds
 from understudy.measures.privacy.spans import Said, per_unit, said, together
@@ -107,12 +107,12 @@ def disclosure(
     chances are added up for the user who is singled out. Had the generator never seen the train users, they would
     be exchangeable with the held-out ones.
 
-    Value: share of train users singled out (half a copy expected, or more) minus that of held-out users, Welch t
-    interval over users. p: labels of users permuted, one-sided, on the mean root of the copies expected of a user,
-    less what a regression on how much the user says, and on what other real users give away of it, foretells; the
-    regression does not know the labels, so that the permutation is exact. Evidence: `minimum_detectable` is the
-    smallest share of synthetic turns which, replaced by random train turns word for word, is found in 80 % of 40
-    plantings; None where no share up to 10 % is.
+    Value: share of train users singled out (half a copy expected, or more) minus that of held-out users, with
+    Newcombe's interval over users (`difference_of_shares`). p: labels of users permuted, one-sided, on the mean root
+    of the copies expected of a user, less what a regression on how much the user says, and on what other real users
+    give away of it, foretells; the regression does not know the labels, so that the permutation is exact. Evidence:
+    `minimum_detectable` is the smallest share of synthetic turns which, replaced by random train turns word for word,
+    is found in 80 % of 40 plantings; None where no share up to 10 % is.
 
     What it cannot see: meaning without wording (a paraphrase that keeps no three words), facts, and what train
     users share with others. It needs a split at random by user: `exchangeable_p` tests whether both real sides say
@@ -150,7 +150,7 @@ def disclosure(
         status="scored",
         n=counts(real, synthetic),
         spec=SPEC,
-        interval=welch(singled[known], singled[~known]),
+        interval=difference_of_shares(singled[known], singled[~known]),
         p_value=float(result.p_value[0]),
         evidence={
             "alpha": alpha,
@@ -207,13 +207,3 @@ def exchangeable(sides: Sides, labels: Floats) -> float:
     spread = np.maximum(null.std(axis=0), 1e-12)
     highest = (null / spread).max(axis=1, keepdims=True)
     return float(permutation_p(np.array([(gap / spread).max()]), highest, two_sided=False)[0])
-
-
-def welch(first: Floats, second: Floats) -> tuple[float, float] | None:
-    """95 % interval of the difference of two means over users; None where nothing varies."""
-    spread = [side.var(ddof=1) / len(side) for side in (first, second)]
-    if sum(spread) < 1e-15:
-        return None
-    freedom = sum(spread) ** 2 / sum(v**2 / (len(side) - 1) for v, side in zip(spread, (first, second), strict=True))
-    gap, reach = first.mean() - second.mean(), stats.t.ppf(0.975, freedom) * np.sqrt(sum(spread))
-    return float(gap - reach), float(gap + reach)

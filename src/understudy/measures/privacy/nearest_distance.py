@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from understudy.conversations import Corpus
-from understudy.measures.intervals import FEWEST_CLUSTERS, cluster_t_interval
+from understudy.measures.intervals import FEWEST_CLUSTERS, bounded_interval, cluster_t_interval
 from understudy.measures.measurement import Measurement, MeasureSpec, counts, measure, unscored
 from understudy.measures.privacy.near_turns import FEWEST_WORDS, nearest_turns
 from understudy.measures.privacy.spans import said
@@ -50,8 +50,8 @@ def nearest_distance(
     far = 1.0 - nearest_turns(ours, said(real)).similarity[long]
     interval = None
     if len(np.unique(ours.unit[long])) >= FEWEST_CLUSTERS:
-        bounds = cluster_t_interval(far, ours.unit[long])
-        interval = (max(bounds.low, 0.0), min(bounds.high, 1.0))
+        found = cluster_t_interval(far, ours.unit[long])
+        interval = bounded_interval(found.mean, found.standard_error**2, found.clusters)
     evidence: dict[str, object] = {"label": LABEL, "train": float(far.mean())}
     if holdout is not None and len(holdout):
         evidence["held_out"] = float((1.0 - nearest_turns(ours, said(holdout)).similarity[long]).mean())

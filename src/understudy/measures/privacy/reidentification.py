@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from understudy.conversations import Corpus
-from understudy.measures.intervals import FEWEST_CLUSTERS, cluster_t_interval
+from understudy.measures.intervals import FEWEST_CLUSTERS, bounded_interval
 from understudy.measures.measurement import Measurement, MeasureSpec, counts, measure, unscored
 from understudy.measures.resampling import Floats, Ints, permutation_p
 
@@ -86,7 +86,7 @@ def reidentification(
     `sources` names the real unit of each synthetic unit (user, else `c:` and the conversation's id); without it a
     unit of the same name is the source. Profiles are character 3- and 4-grams, weighted by rarity among the real
     users of `real` and `holdout`; the nearest by cosine is taken. Value: share of simulated users attributed to
-    their source, minus 1 / candidates; t interval over simulated users; p: sources permuted among them.
+    their source, minus 1 / candidates; Wilson interval over simulated users; p: sources permuted among them.
 
     `evidence["real"]` is the same attack on real people: one half of the sessions of users with two or more is
     sought among all users, who are then known by the other half. It is what a simulation that hides nobody would
@@ -122,8 +122,8 @@ def reidentification(
     chance = 1.0 / len(names)
     interval = None
     if len(kept) >= FEWEST_CLUSTERS:
-        bounds = cluster_t_interval(found.hit - chance, np.arange(len(kept)))
-        interval = (bounds.low, bounds.high)
+        low, high = bounded_interval(float(found.hit.mean()), float(found.hit.var(ddof=1)) / len(kept), len(kept))
+        interval = (low - chance, high - chance)
     return Measurement(
         name=SPEC.name,
         value=float(found.hit.mean() - chance),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from understudy.measures.intervals import bounded_interval
 from understudy.measures.measurement import Counts, Measurement, MeasureSpec
 from understudy.measures.raters.agreement import agreement
 from understudy.measures.raters.records import RATING_ITEMS, RATING_POINTS, PanelRecord, Rating
@@ -13,6 +14,8 @@ from understudy.measures.raters.twoway import p_two_sided, two_way
 
 FEWEST = 10  # raters, and users (else conversations) a side
 FAMILY = "panel.rating"
+SCALE = (1.0, float(RATING_POINTS))
+GAP_RANGE = (SCALE[0] - SCALE[1], SCALE[1] - SCALE[0])
 
 
 def spec_of(key: str, text: str) -> MeasureSpec:
@@ -22,7 +25,7 @@ def spec_of(key: str, text: str) -> MeasureSpec:
         question="real",
         asks=f"“{text}” How far do raters agree, of synthetic users and of real ones?",
         unit=f"signed gap, points of {RATING_POINTS}",
-        range=(1.0 - RATING_POINTS, RATING_POINTS - 1.0),
+        range=GAP_RANGE,
         better="match",
         source="items: ours; intervals: Cameron, Gelbach & Miller (2011), doi:10.1198/jbes.2010.07136",
         minimum_units=FEWEST,
@@ -33,8 +36,9 @@ def ratings(panel: PanelRecord) -> list[Measurement]:
     """Do raters rate synthetic users as they rate real ones? One measurement a statement.
 
     `mean of synthetic - mean of real`, in points; range -4 to 4, 0 where both are rated alike. Interval and test are
-    two-way clustered, by rater and by user; agreement of raters (alpha, ordinal) is a part. Raters who failed
-    the catch trials are left out. Unscored below ten raters, or ten rated users of either origin.
+    two-way clustered, by rater and by user, and no end leaves the scale (`bounded_interval`); agreement of raters
+    (alpha, ordinal) is a part. Raters who failed the catch trials are left out. Unscored below ten raters, or ten
+    rated users of either origin.
     Source: Cameron, Gelbach & Miller (2011), doi:10.1198/jbes.2010.07136; the statements are ours.
     """
     attentive = [r for r in panel.raters if r.attentive and r.ratings]
@@ -71,14 +75,16 @@ def _gap(spec: MeasureSpec, answers: Sequence[tuple[str, Rating]], excluded: int
         means[side] = float(points[flag].mean())
         own = np.where(flag, (points - means[side]) / flag.sum(), 0.0)
         influence += sign * own
-        alone = two_way(own[flag], _chosen((raters, units), flag), df=min(len(set(raters)), shown[side]) - 1)
-        bounds[side] = [means[side] - alone.half, means[side] + alone.half]
+        few = min(len(set(raters)), shown[side])
+        alone = two_way(own[flag], _chosen((raters, units), flag), df=few - 1)
+        bounds[side] = list(bounded_interval(means[side], alone.standard_error**2, few, within=SCALE))
     value = means["synthetic"] - means["real"]
-    reach = two_way(influence, (raters, units), df=min(len(set(raters)), *shown.values()) - 1)
+    few = min(len(set(raters)), *shown.values())
+    reach = two_way(influence, (raters, units), df=few - 1)
     return Measurement(
         name=spec.name,
         value=value,
-        interval=(value - reach.half, value + reach.half),
+        interval=bounded_interval(value, reach.standard_error**2, few, within=GAP_RANGE),
         p_value=p_two_sided(value, reach),
         status="scored",
         n=n,

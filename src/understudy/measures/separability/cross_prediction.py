@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from understudy.conversations import Corpus
+from understudy.measures.intervals import share_of_users_interval
 from understudy.measures.measurement import Measurement, MeasureSpec, measure
 from understudy.measures.resampling import Floats, permutation_p
 from understudy.measures.separability.histories import (
@@ -32,8 +32,9 @@ SPEC = MeasureSpec(
 
 
 class Dominance(NamedTuple):
-    """Of a matrix of losses: `share` of others' predictions that the own one outdoes (.5 by chance) with a 95 % t
-    interval over users; `advantage`, the mean loss of others' minus that of the own; p over permuted owners."""
+    """Of a matrix of losses: `share` of others' predictions that the own one outdoes (.5 by chance) with a 95 %
+    interval (`share_of_users_interval`); `advantage`, the mean loss of others' minus that of the own; p over permuted
+    owners."""
 
     share: float
     interval: tuple[float, float]
@@ -57,19 +58,16 @@ def dominance(loss: Floats, *, rng: np.random.Generator, permutations: int = 999
     >>> own.share, own.p_value, bool(own.advantage > 0.5)
     (1.0, 0.01, True)
     """
-    found = outdone(loss)
     users = len(loss)
     null = []
     for _ in range(permutations):
         order = rng.permutation(users)
         null.append([outdone(loss[order]).mean()])
-    value = float(found.mean())
-    reach = float(stats.t.ppf(0.975, users - 1) * found.std(ddof=1) / np.sqrt(users))
+    value = float(outdone(loss).mean())
     p_value = permutation_p(np.array([value]), np.array(null), two_sided=False)
     others = (loss.sum(axis=0) - np.diagonal(loss)) / (users - 1)
-    return Dominance(
-        value, (value - reach, value + reach), float((others - np.diagonal(loss)).mean()), float(p_value[0])
-    )
+    interval = share_of_users_interval(outdone, loss)
+    return Dominance(value, interval, float((others - np.diagonal(loss)).mean()), float(p_value[0]))
 
 
 def _losses(values: Floats) -> Floats:

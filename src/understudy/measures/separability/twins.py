@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from understudy.conversations import Corpus
+from understudy.measures.intervals import share_of_users_interval
 from understudy.measures.measurement import Measurement, MeasureSpec, measure
 from understudy.measures.resampling import Floats, Ints, permutation_p
 from understudy.measures.separability.histories import (
@@ -39,8 +39,8 @@ class Ranks(NamedTuple):
 
 
 class Twins(NamedTuple):
-    """How often twins find each other: `top1` with a 95 % t interval over users, mean reciprocal rank `mrr`, what
-    chance gives, and p over permuted twins of either."""
+    """How often twins find each other: `top1` with a 95 % interval (`share_of_users_interval`), mean reciprocal rank
+    `mrr`, what chance gives, and p over permuted twins of either."""
 
     top1: float
     interval: tuple[float, float]
@@ -64,6 +64,11 @@ def ranks(far: Floats, truth: Ints | None = None) -> Ranks:
     return Ranks(np.where(ahead == 0, 1.0 / level, 0.0), 1.0 / (ahead + (level + 1) / 2))
 
 
+def _both_ways(far: Floats) -> Ranks:
+    """`ranks` of each user, sought among the second halves and among the first."""
+    return Ranks(*np.mean([ranks(far), ranks(far.T)], axis=0))
+
+
 def find_twins(first: Floats, second: Floats, *, rng: np.random.Generator, permutations: int = 999) -> Twins:
     """Do vectors learned from two halves of each user's history find each other? Row k of both is user k's.
 
@@ -78,8 +83,7 @@ def find_twins(first: Floats, second: Floats, *, rng: np.random.Generator, permu
     """
     z = scaled(np.stack([first, second], axis=1))
     far = distances(z[:, 0], z[:, 1])
-    both = [ranks(far), ranks(far.T)]
-    hit, reciprocal = (np.mean([side[k] for side in both], axis=0) for k in (0, 1))
+    hit, reciprocal = _both_ways(far)
     null = []
     for _ in range(permutations):
         order = rng.permutation(len(far))
@@ -87,11 +91,9 @@ def find_twins(first: Floats, second: Floats, *, rng: np.random.Generator, permu
         null.append([np.mean([side[k].mean() for side in sides]) for k in (0, 1)])
     observed = np.array([hit.mean(), reciprocal.mean()])
     p_values = permutation_p(observed, np.array(null), two_sided=False)
-    reach = float(stats.t.ppf(0.975, len(hit) - 1) * hit.std(ddof=1) / np.sqrt(len(hit)))
-    top1 = float(observed[0])
     return Twins(
-        top1,
-        (top1 - reach, top1 + reach),
+        float(observed[0]),
+        share_of_users_interval(lambda some: _both_ways(some).hit, far),
         float(observed[1]),
         1.0 / len(hit),
         float(p_values[0]),

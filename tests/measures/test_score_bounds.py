@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from understudy.measures.score_bounds import Scale, scale_of, score_bounds
 from understudy.transfer.prediction_powered import prediction_powered
 from understudy.transfer.rank_agreement import Agreement
 from understudy.transfer.rank_evidence import flags_of
 from understudy.transfer.ranking import rank
-from understudy.transfer.score_bounds import Scale, scale_of, score_bounds
 from understudy.transfer.scores import Scores, tally
 from understudy.transfer.split_half import Ceiling
 
