@@ -77,8 +77,8 @@ def anchored_loss(shape: Shape, inner: Loss, base: Tensors, protected: Ints, *, 
 def projection(shape: Shape, lessons: Ints) -> Change:
     """Takes out of every step its part along the gradient of `lessons` (rows that show the trait).
 
-    Needs the trait to be known. Source: arXiv:2604.25779. Difference: (1) both ways; taken out only where a step goes the
-    trait's way, what is left of the noise of many steps drives a student far from it.
+    Needs the trait to be known. Source: arXiv:2604.25779. Difference: (1) both ways; taken out only where a step goes
+    the trait's way, what is left of the noise of many steps drives a student far from it.
     """
     t = torch()
     rows = t.tensor(lessons)[None]
