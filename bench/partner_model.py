@@ -8,64 +8,39 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bench.corpora import load, markdown
-from understudy.conversations import Conversation, Corpus, Turn, split_corpus
+from bench.planted_partners import ECHO, ERRORS, WARM, Saying, Yoked
+from understudy.conversations import Conversation, Corpus, split_corpus
 from understudy.measures.measurement import flatten
 from understudy.measures.pmq import FACTORS, ITEMS, score
 from understudy.measures.pmq_structure import reliability, structure
 from understudy.reports.audit import run_measures
 from understudy.rollouts.arms import with_arm
-from understudy.rollouts.partner import Partner, PartnerSession, PartnerTurn
+from understudy.rollouts.partner import Partner
 from understudy.rollouts.simulate import simulate
 from understudy.seeds import stream
 from understudy.testing.questionnaires import LOADING, simulated_answers
-from understudy.users.intervention import Moved, intervene
-from understudy.users.opening import believing
-from understudy.users.partner_acts import said_of
+from understudy.users.intervention import Half, Moved, as_large, intervene
+from understudy.users.opening import BelievingUsers, believing
+from understudy.users.partner_acts import ActReader, read_talks, said_of
 from understudy.users.partner_learning import Decisions, Design, learn_from
 from understudy.users.population import FittedPopulation, fit_population
 
 CORPORA = ("redial_real", "star_real", "multiwoz_real", "persuasionforgood_real", "topicalchat_real", "uss_redial_real")
-USERS = 150
+USERS, STEP_USERS = 80, 40
 WORKERS = 2
-SHARE = 0.5  # of the partner's turns that an arm touches
 STEPS = (1, 2, 3)
 PLANTED = (0.1, 0.35, 0.75)
 STRENGTHS = (0.3, 1.0)
-ERRORS = ("Sorry, I cannot do that. {}", "Unfortunately that failed. {}", "I'm afraid I don't understand. {}")
-WARM = ("Happy to help! {}", "That must be hard, I understand. {}", "Lovely, a great choice! {}")
+VIEWS = ("none", "usual", "ai")
+PARTS = ("words", "all")
+PEOPLE, DRAWS = 250, 2
+TRIALS = 4
+REPLAYED = 100
 SD = 0.4  # of a state, taken for one standard deviation of a factor when the questionnaire is filled in
-
-
-class Saying:
-    """A partner whose turns are changed: by a format in a share of them, at one turn, or all of them for a script."""
-
-    def __init__(
-        self, inner: Partner, formats: Sequence[str], *, only: int | None = None, script: Sequence[str] = ()
-    ) -> None:
-        self.inner, self.formats, self.only, self.script = inner, formats, only, script
-        self.identity = f"{inner.identity}+{formats[0] if formats else 'script'}@{only}"
-        self.embedded = True
-
-    def start(self, *, topic: str | None, seed: int) -> PartnerSession:
-        return _Session(self, self.inner.start(topic=topic, seed=seed), seed)
-
-
-class _Session:
-    def __init__(self, of: Saying, inner: PartnerSession, seed: int) -> None:
-        self._of, self._inner, self._seed = of, inner, seed
-
-    async def reply(self, history: Sequence[Turn]) -> PartnerTurn:
-        of, turn = self._of, sum(t.role == "assistant" for t in history)
-        if of.script:
-            return PartnerTurn(of.script[turn % len(of.script)])
-        said = await self._inner.reply(history)
-        rng = stream(self._seed, "saying", turn)
-        touched = turn == of.only if of.only is not None else rng.random() < SHARE
-        text = of.formats[int(rng.integers(len(of.formats)))].format(said.text) if touched else said.text
-        return PartnerTurn(text, tuple(said.acts))
 
 
 def _states(talks: Sequence[Conversation]) -> list[list[list[float]]]:
@@ -77,33 +52,41 @@ def _states(talks: Sequence[Conversation]) -> list[list[list[float]]]:
     return found
 
 
-def _script(train: Corpus) -> list[str]:
-    """What one real partner said, from start to end."""
-    longest = max(list(train)[:200], key=lambda talk: sum(t.role == "assistant" for t in talk.turns))
-    return [turn.text for turn in longest.turns if turn.role == "assistant"]
+def _partner_lines(talk: Conversation) -> list[str]:
+    return [turn.text for turn in talk.turns if turn.role == "assistant"]
 
 
-def known_partners(population: FittedPopulation, train: Corpus) -> dict[str, Any]:
+def known_partners(population: FittedPopulation) -> dict[str, Any]:
     """End states under known partners, and the course of competence around a planted failure."""
     users, usual = believing(population, "new"), population.partner()
+    contingent = Saying(usual, ECHO)
     arms: dict[str, Partner] = {
         "usual": usual,
         "errors": Saying(usual, ERRORS),
         "warmth": Saying(usual, WARM),
-        "scripted": Saying(usual, (), script=_script(train)),
+        "contingent": contingent,
         "bad": with_arm(usual, "bad"),
     }
-    ends = {}
-    for name, partner in arms.items():
-        states = _states(simulate(users, partner, n=USERS, seed=0, max_turns=24).conversations)
-        ends[name] = [talk[-1] for talk in states if len(talk) > 1]
+    talks = {name: _talks(users, partner) for name, partner in arms.items()}
+    for name, of in (("scripted", "contingent"), ("scripted usual", "usual")):
+        script = Yoked(name, [lines for talk in talks[of] if (lines := _partner_lines(talk))])
+        talks[name] = _talks(users, script)
+    ends = {name: [talk[-1] for talk in _states(found) if len(talk) > 1] for name, found in talks.items()}
+    reader = ActReader(population.partner_model.language)
+    acts = {name: np.nanmean([a for talk in read_talks([said_of(t.turns) for t in found], reader)
+                              for a in talk if a is not None], axis=0).tolist()
+            for name, found in talks.items()}  # fmt: skip
     steps = {}
-    plain = _states(simulate(users, usual, n=USERS, seed=1, max_turns=16).conversations)
+    plain = _states(_talks(users, usual, STEP_USERS, 1))
     for at in STEPS:
         failing = Saying(usual, ERRORS[:1], only=at)
-        marred = _states(simulate(users, failing, n=USERS, seed=1, max_turns=16).conversations)
+        marred = _states(_talks(users, failing, STEP_USERS, 1))
         steps[at] = _course(plain, marred, population, at)
-    return {"ends": ends, "steps": steps}
+    return {"ends": ends, "acts": acts, "steps": steps}
+
+
+def _talks(users: BelievingUsers, partner: Partner, n: int = USERS, seed: int = 0) -> list[Conversation]:
+    return list(simulate(users, partner, n=n, seed=seed, max_turns=24).conversations)
 
 
 def _course(
@@ -122,15 +105,19 @@ def _course(
 
 
 def _realism(population: FittedPopulation, held_out: Corpus) -> dict[str, Any]:
-    """Discriminator and behaviours of users without a view, and with one."""
-    found = {}
-    some = held_out.subset(np.arange(min(400, len(held_out))))
-    for label, users in (("none", population), ("ai", believing(population, "ai"))):
-        talks = Corpus(simulate(users, population.partner(), n=len(some), seed=0).conversations)
-        results, _ = run_measures(some, talks, seed=0, measures=("realism.discriminator",), permutations=39)
-        by = {m.name: m for m in flatten(results)}
-        found[label] = {p: [by[f"realism.discriminator.{p}"].value, by[f"realism.discriminator.{p}"].interval]
-                        for p in ("words", "all")}  # fmt: skip
+    """Discriminator of users without a view, with one of the usual partner, and with one of an AI; several draws of
+    users, because one draw alone moves it by .02."""
+    found: dict[str, dict[str, list[float]]] = {}
+    some = held_out.subset(np.arange(min(PEOPLE, len(held_out))))
+    for label in VIEWS:
+        users = population if label == "none" else believing(population, label)
+        found[label] = {part: [] for part in PARTS}
+        for seed in range(DRAWS):
+            talks = Corpus(simulate(users, population.partner(), n=len(some), seed=seed).conversations)
+            results, _ = run_measures(some, talks, seed=0, measures=("realism.discriminator",), permutations=39)
+            by = {m.name: m.value for m in flatten(results)}
+            for part, values in found[label].items():
+                values.append(float(by[f"realism.discriminator.{part}"] or 0.5))
     return found
 
 
@@ -143,7 +130,7 @@ def _gains(train: Corpus, language: str) -> dict[str, float]:
     for gain in PLANTED:
         for strength in STRENGTHS:
             right = []
-            for trial in range(10):
+            for trial in range(TRIALS):
                 rng = stream(trial, "planted gain", gain, strength)
                 states = Design(seen, rates).states(np.full(3, gain))
                 outcomes = seen.outcomes.copy()
@@ -161,13 +148,13 @@ def one_corpus(task: tuple[Path, str]) -> dict[str, Any]:
     train, held_out = split_corpus(load(data, name), (0.5, 0.5), seed=0)
     population = fit_population(train, seed=0)
     model = population.partner_model
-    moved = intervene(population, held_out, model, seed=0)
+    moved = intervene(population, held_out, model, seed=0, most=REPLAYED)
     return {
         "corpus": name,
-        "moved": [{f: getattr(m, f) for f in Moved.__struct_fields__} for m in moved],
+        "moved": msgspec.to_builtins(moved),
         "gains": list(model.gains),
         "turns": model.turns,
-        **known_partners(population, train),
+        **known_partners(population),
         "realism": _realism(population, held_out),
         "planted": _gains(train, model.language),
     }
@@ -210,11 +197,11 @@ def _known_rows(results: list[dict[str, Any]]) -> tuple[list[str], str]:
     rows: list[list[object]] = []
     good = dict.fromkeys(right, 0)
     for r in results:
-        usual = np.array(r["ends"]["usual"])
         for name, ends in r["ends"].items():
             if name == "usual":
                 continue
-            other = np.array(ends)
+            beside = {"scripted": "contingent"}.get(name, "usual")
+            other, usual = np.array(ends), np.array(r["ends"][beside])
             gap = other.mean(axis=0) - usual.mean(axis=0)
             error = np.sqrt(other.var(axis=0) / len(other) + usual.var(axis=0) / len(usual))
             told = "for comparison"
@@ -225,14 +212,16 @@ def _known_rows(results: list[dict[str, Any]]) -> tuple[list[str], str]:
                 told = "ok" if fit else "missed"
             points = _scored(other).mean(axis=0) - _scored(usual).mean(axis=0)
             cells = [f"{g:+.2f} ± {e:.2f} ({p:+.1f})" for g, e, p in zip(gap, error, points, strict=True)]
-            rows.append([r["corpus"], name, *cells, told])
+            heard = [f"{r['acts'][name][k]:.3f}" for k in (0, 4, 2)]
+            rows.append([r["corpus"], f"{name} beside {beside}", *cells, *heard, told])
     n = len(results)
+    told_of = {"errors": "errors", "warmth": "warmth", "scripted": "scripted instead of contingent"}
     says = [
-        _said(f"known groups, {name} moves {FACTORS[factor].replace('_', '-')} most, and "
+        _said(f"known groups, {told_of[name]} moves {FACTORS[factor].replace('_', '-')} most, and "
               f"{'up' if sign > 0 else 'down'}: {good[name]} of {n} corpora (target {n})", good[name] == n)
         for name, (factor, sign) in right.items()
     ]  # fmt: skip
-    return says, markdown(["corpus", "partner", *FACTORS, "verdict"], rows)
+    return says, markdown(["corpus", "partner", *FACTORS, "fails", "is warm", "takes up", "verdict"], rows)
 
 
 def _scored(states: Any) -> Any:
@@ -257,45 +246,69 @@ def _step_rows(results: list[dict[str, Any]]) -> tuple[list[str], str]:
 
 def _moved_rows(results: list[dict[str, Any]]) -> tuple[list[str], str]:
     rows: list[list[object]] = []
-    every = [(r["corpus"], Moved(**{k: tuple(v) if isinstance(v, list) else v for k, v in m.items()}))
-             for r in results for m in r["moved"]]  # fmt: skip
+    every = [(r["corpus"], msgspec.convert(m, Moved)) for r in results for m in r["moved"]]
     for corpus, m in every:
-        sides = [
-            "-" if v is None or i is None else f"{v:+.2f} [{i[0]:+.2f}, {i[1]:+.2f}]"
-            for v, i in ((m.people, m.people_interval), (m.simulated, m.simulated_interval))
-        ]
-        told = "not shown by people" if not m.shown else f"{'sign' if m.sign else '**other sign**'}{', size' * m.size}"
-        rows.append([corpus, m.outcome, m.factor, *sides, told])
+        halves = [(half.value, half.interval) for half in m.halves] or [(None, None)] * 2
+        sides = [(m.people, m.people_interval), *halves, (m.simulated, m.simulated_interval)]
+        told = "not shown by people"
+        if m.shown:
+            by = ", ".join(f"half {k + 1}" for k, half in enumerate(m.halves) if half.shown)
+            told = f"shown by {by}: {'sign' if m.sign else '**other sign**'}{', size' if m.size else ', **not size**'}"
+        rows.append([corpus, m.outcome, m.factor, *[_with_interval(*side) for side in sides], told])
     shown = [m for _, m in every if m.shown]
     sign, size = sum(m.sign for m in shown), sum(m.size for m in shown)
     says = [
         _said(f"intervention: setting the state moves behaviour with people's sign in {sign} of {len(shown)} effects "
-              "that held-out people show (target all)", sign == len(shown)),
-        _said(f"intervention: and by people's size (in their interval, or within a factor of two) in {size} of "
+              "that a half of the held-out people shows (target all)", sign == len(shown)),
+        _said(f"intervention: and by the other half's size (in its interval, or within a factor of two) in {size} of "
               f"{len(shown)} (target all)", size == len(shown)),
     ]  # fmt: skip
-    both = np.array([[m.people, m.simulated] for m in shown if m.people is not None and m.simulated is not None])
-    if len(both) > 2:
-        slope = float((both[:, 0] @ both[:, 1]) / (both[:, 0] @ both[:, 0]))
-        r = float(np.corrcoef(both.T)[0, 1])
-        says.append(f"- over these effects: simulated = {slope:.2f} x people, r = {r:.2f}")
-    header = ["corpus", "outcome", "factor", "people (regression, held out)", "simulated (state set)", "verdict"]
+    both = np.array([[half.value, other.value, m.simulated] for m in shown if m.simulated is not None
+                     for half, other in m.pairs if half.shown])  # fmt: skip
+    if len(both):
+        slope = float(both[:, 0] @ both[:, 2] / (both[:, 0] @ both[:, 1]))
+        again = float(both[:, 0] @ both[:, 1] / (both[:, 0] @ both[:, 0]))
+        says.append(f"- over these effects: simulated = {slope:.2f} x people (of the other half), which is itself "
+                    f"{again:.2f} x the half that was picked from")  # fmt: skip
+    same = [(m, Half(m.people, m.people_interval, True)) for _, m in every
+            if m.people and m.people_interval and m.people_interval[0] * m.people_interval[1] > 0]  # fmt: skip
+    signs = sum((m.simulated or 0.0) * half.value > 0 for m, half in same)
+    sizes = sum(m.simulated is not None and as_large(m.simulated, half) for m, half in same)
+    says.append(f"- as it was asked before, picked at 5 % and compared on the same people: sign in {signs}, size in "
+                f"{sizes} of {len(same)} (where there is no effect at all, {0.05 * len(every):.1f} of {len(every)} are "
+                "picked)")  # fmt: skip
+    sides = ["people (regression, held out)", "half 1", "half 2", "simulated (state set)"]
+    header = ["corpus", "outcome", "factor", *sides, "verdict"]
     return says, markdown(header, rows)
+
+
+def _with_interval(value: float | None, interval: tuple[float, float] | None) -> str:
+    return "-" if value is None or interval is None else f"{value:+.2f} [{interval[0]:+.2f}, {interval[1]:+.2f}]"
 
 
 def _realism_rows(results: list[dict[str, Any]]) -> tuple[list[str], str]:
     rows: list[list[object]] = []
-    worse = 0
+    no_worse = dict.fromkeys(VIEWS[1:], 0)
     for r in results:
-        none, ai = r["realism"]["none"], r["realism"]["ai"]
-        cells = [f"{v:.3f} [{i[0]:.3f}, {i[1]:.3f}]" for part in ("words", "all") for v, i in (none[part], ai[part])]
-        fit = all(ai[part][0] <= none[part][0] + 0.02 for part in ("words", "all"))
-        worse += not fit
-        rows.append([r["corpus"], *cells, "ok" if fit else "missed"])
+        auc = {(view, part): np.array(r["realism"][view][part]) for view in VIEWS for part in PARTS}
+        cells = [
+            f"{x.mean():.3f} ± {x.std(ddof=1) / len(x) ** 0.5:.3f}" for x in (auc[v, p] for p in PARTS for v in VIEWS)
+        ]
+        told = []
+        for view in no_worse:
+            fit = all(auc[view, part].mean() <= auc["none", part].mean() + 0.02 for part in PARTS)
+            no_worse[view] += fit
+            told.append(f"{view}: {'ok' if fit else 'missed'}")
+        rows.append([r["corpus"], *cells, ", ".join(told)])
     n = len(results)
-    says = _said(f"with a view of the partner no easier to tell from people (AUC at most .02 higher): {n - worse} of "
-                 f"{n} corpora (target {n})", worse == 0)  # fmt: skip
-    return [says], markdown(["corpus", "words, none", "words, ai", "all, none", "all, ai", "verdict"], rows)
+    taken = {"usual": "the usual one", "ai": "an AI"}
+    says = [
+        _said(f"with a view of the partner, taken for {taken[view]}, no easier to tell from people (AUC at most .02 "
+              f"higher): {good} of {n} corpora (target {n})", good == n)
+        for view, good in no_worse.items()
+    ]  # fmt: skip
+    header = ["corpus", *[f"{part}, {view}" for part in PARTS for view in VIEWS], "verdict"]
+    return says, markdown(header, rows)
 
 
 def _planted_rows(results: list[dict[str, Any]]) -> str:
@@ -319,11 +332,14 @@ def run(data: Path, out: Path) -> str:
     parts = [questionnaire(), _known_rows(results), _step_rows(results), _moved_rows(results), _realism_rows(results)]
     titles = [
         "Answers to the questionnaire from a known model.",
-        f"Known partners: end state beside the usual partner's, {USERS} users, and what the questionnaire makes of it "
-        "in points. `bad` repeats, forgets and gives up.",
+        f"Known partners: end state beside another partner's, {USERS} users, what the questionnaire makes of it in "
+        "points, and shares of partner turns. `contingent` takes up a word of the user's in half of its turns; "
+        "`scripted` says to each user what `contingent` said to another; `bad` repeats, forgets and gives up.",
         "A failure planted at one turn of the partner: competence, less the same conversation without it.",
         "The state set, against people: log odds of leaving, standard deviations of the rest, a unit.",
-        "Discriminator AUC of users without and with a view of their partner, against held-out people.",
+        "Discriminator AUC of users without and with a view of their partner, against held-out people: mean of "
+        f"{DRAWS} draws of users and its standard error. Held-out people took their partner for the usual one; "
+        "`ai` is a change to them.",
     ]
     lines = ["\n".join(line for says, _ in parts for line in says)]
     for title, (_, table) in zip(titles, parts, strict=True):

@@ -70,6 +70,7 @@ def test_it_stays_in_range_and_usual_partners_leave_it() -> None:
 
 
 def test_priors_differ_by_label_and_experience() -> None:
+    assert prior("usual") == (NEUTRAL, 1.0)
     assert prior("human")[0].human_likeness > prior("new")[0].human_likeness > prior("ai")[0].human_likeness
     seasoned, green = (state_after("book it", "sorry, I cannot", belief=b).competence for b in ("ai", "ai+new"))
     assert green < seasoned

@@ -54,9 +54,9 @@ Belief = Annotated[
     str | None,
     typer.Option(
         "--partner-belief",
-        metavar="human|ai|new",
-        help="What users take their partner for, and a view of it from then on (docs/partner-model.md); human+new, "
-        "ai+new: the same, of one who has met none before.  [default: none]",
+        metavar="BELIEF",
+        help="What users take their partner for (usual, human, ai or new; human+new, ai+new: of one who has met none "
+        "before), and a view of it from then on (docs/partner-model.md).  [default: none]",
     ),
 ]
 Count = Annotated[int, typer.Option("-n", "--conversations", min=1, metavar="N", help="How many conversations.")]

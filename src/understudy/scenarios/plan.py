@@ -54,7 +54,7 @@ class BigFivePlan(_Part, frozen=True):
 class PersonasPlan(_Part, frozen=True):
     """`facts`: a value of each is drawn, for example `job = ["nurse", "clerk"]`; `goals` hold for every topic.
 
-    `partner_belief`: what users take their partner for (`human`, `ai`, `new`, `unknown`), by weight.
+    `partner_belief`: what users take their partner for (`usual`, `human`, `ai`, `new`, `unknown`), by weight.
     """
 
     big_five: BigFivePlan = BigFivePlan()

@@ -70,6 +70,7 @@ class FittedUserSession:
         self._told: list[Said] = []
         self._level = 0.0
         self._view = View(self._profile.partner_belief, self._fixed)
+        self._over = False  # its plan is through, and it stayed for what it thinks of its partner
 
     async def reply(self, history: Sequence[Turn]) -> UserTurn:
         own = [k for k, turn in enumerate(history) if turn.role == "user"]
@@ -94,10 +95,12 @@ class FittedUserSession:
             "planned": self._planned(),
             "frustration": round(frustration, 4),
         }
-        wording, sway = None, 0.0
+        lean, sway = self._lean, 0.0
         if self._view.held:
             view = self._view.after(history, speaker.partner_model)
-            wording, sway = speaker.partner_model.wording(view), speaker.partner_model.leaving(view)
+            moved = speaker.sway.lean(speaker.partner_model.wording(view))
+            lean = moved if lean is None else lean + moved
+            sway = speaker.partner_model.leaving(view)
             state["partner_model"] = view.rounded()
         patience = self._profile.patience * math.exp(-sway)
         leaves = self._leaving(self._stays(frustration, patience) if left > 0 else _LEAVES, nudge, sway)
@@ -107,11 +110,10 @@ class FittedUserSession:
             return UserTurn("", intent="leave", state=state, ending=self._ending(said, thread.previous, frustration))
         closes = self._leaving(self._stays(frustration, patience) if left > 1 else _LEAVES, nudge, sway)
         closing = speaks_last and rng.random() < closes
+        self._over = self._over or (self._view.held and not closing and left <= speaks_last)
         letdowns = speaker.frustration.letdowns(events, frustration)
         last = closing if speaks_last else None
-        row, heard = speaker.choose(
-            thread, heard, closing=last, rng=rng, letdowns=letdowns, wording=wording, lean=self._lean
-        )
+        row, heard = speaker.choose(thread, heard, closing=last, rng=rng, letdowns=letdowns, lean=lean)
         line = speaker.say(row, thread, heard, self._filler, rng)
         after = followed(speaker, thread, row)
         # Unanswered, the step of the plan is still to do; the turns that the user has time for are spent all the same.
@@ -135,17 +137,20 @@ class FittedUserSession:
         return events
 
     def _leaving(self, base: float, nudge: float, sway: float) -> float:
-        """The chance of leaving now: as the plan has it, moved by `sway` in log odds of the rate at which people leave.
+        """The chance of leaving now: as the plan has it, moved by `sway` in log odds of the rate at which people leave
+        at this turn.
 
         A plan says when its session ended, all but surely. So that over plans the odds are multiplied as they are in
         people, whoever is the likelier to leave leaves at times before its plan is through, and whoever is the less
-        likely at times goes on after.
+        likely at times goes on after, and then leaves at the rate of those who are still there.
         """
-        chance = 1 / (1 + math.exp(-(base + nudge)))
+        people = self._speaker.sway.leaving(self._thread.said) if sway or self._over else 0.0
+        if self._over:
+            return _chance(people + nudge + sway)
+        chance = _chance(base + nudge)
         if not sway:
             return chance
-        usual = 1 / (1 + math.exp(-self._speaker.frustration.hazard))
-        moved = usual / (usual + (1 - usual) * math.exp(-sway))
+        usual, moved = _chance(people), _chance(people + sway)
         return chance * moved / usual if sway < 0 else chance + (1 - chance) * (moved - usual) / (1 - usual)
 
     def _stays(self, frustration: float, patience: float) -> float:
@@ -164,6 +169,10 @@ class FittedUserSession:
     def _planned(self) -> int:
         first = self._speaker.table.first_row
         return max(int(first[self._anchor + 1] - first[self._anchor]), 1)
+
+
+def _chance(log_odds: float) -> float:
+    return 1 / (1 + math.exp(-log_odds))
 
 
 def followed(speaker: Speaker, thread: Thread, row: int) -> Thread:

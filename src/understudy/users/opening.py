@@ -143,7 +143,7 @@ class BelievingUsers:
 
 
 def believing(users: SimulatedUsers, belief: str) -> BelievingUsers:
-    """`users` who take their partner for a `human`, an `ai`, or something `new` to them (`partner_model.prior`).
+    """`users` who take their partner for the `usual` one, a `human`, an `ai`, or `new` to them (`partner_model.prior`).
 
     Raises `UsageError` for another belief, and for structured users, who have no view of anything.
     """

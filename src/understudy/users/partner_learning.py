@@ -84,11 +84,12 @@ def learn_from(seen: Decisions, language: str) -> PartnerModel:
 
 
 class Effects(NamedTuple):
-    """What a unit of each factor goes with, `(outcomes, factors)`: log odds of leaving, standard deviations; and
-    95 % intervals, `(outcomes, factors, 2)`. nan where a factor does not vary enough to tell."""
+    """What a unit of each factor goes with, `(outcomes, factors)`: log odds of leaving, standard deviations; 95 %
+    intervals, `(outcomes, factors, 2)`, and p-values. nan where a factor does not vary enough to tell."""
 
     value: Array
     interval: Array
+    p: Array
 
 
 def effects_in(corpus: Corpus, model: PartnerModel) -> Effects:
@@ -99,10 +100,10 @@ def effects_in(corpus: Corpus, model: PartnerModel) -> Effects:
     from scipy import stats
 
     shape = (len(OUTCOMES), len(FACTORS))
-    value, interval = np.full(shape, np.nan), np.full((*shape, 2), np.nan)
+    value, interval, p = np.full(shape, np.nan), np.full((*shape, 2), np.nan), np.full(shape, np.nan)
     seen = Decisions.of([said_of(talk.turns) for talk in corpus], model.language)
     if not len(seen.talk):
-        return Effects(value, interval)
+        return Effects(value, interval, p)
     design = Design(seen, np.array(model.rates), units=model.units)
     states = design.states(np.array(model.gains))
     unit = np.unique(corpus.unit_ids, return_inverse=True)[1][seen.talk]
@@ -115,13 +116,16 @@ def effects_in(corpus: Corpus, model: PartnerModel) -> Effects:
         z = z[:, varies]
         inverse = np.linalg.inv(z.T @ z)
         found = inverse @ (z.T @ y)
-        score = np.zeros((int(unit.max()) + 1, z.shape[1]))
-        np.add.at(score, unit[rows], z * (y - z @ found)[:, None])
-        error = np.sqrt(np.diag(inverse @ (score.T @ score) @ inverse) * units / (units - 1))
+        moments = np.zeros((int(unit.max()) + 1, z.shape[1]))
+        np.add.at(moments, unit[rows], z * (y - z @ found)[:, None])
+        error = np.sqrt(np.diag(inverse @ (moments.T @ moments) @ inverse) * units / (units - 1))
         reach = float(stats.t.ppf(0.975, units - 1)) * error
         value[k, varies] = found
         interval[k, varies] = np.stack([found - reach, found + reach], axis=1)
-    return Effects(value, interval)
+        exact = np.where(np.abs(found) > 1e-12, np.inf, 0.0)  # where there is no error at all
+        score = np.divide(np.abs(found), error, out=exact, where=error > 0)
+        p[k, varies] = 2 * stats.t.sf(score, units - 1)
+    return Effects(value, interval, p)
 
 
 def turn_outcomes(texts: Sequence[str], language: str) -> Array:

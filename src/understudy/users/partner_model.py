@@ -18,9 +18,11 @@ Array = npt.NDArray[np.float64]
 OUTCOMES = ("leaving", "words", "polite", "delegates")
 # How an act speaks for (1) or against (-1) each factor; acts in the order of `PartnerActs`.
 SAYS = np.array([[-1.0, -1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0], [0.0, -0.5, 1.0, -1.0, 0.0]])
-# Before anything is said: who is taken for a machine is taken for a less warm and less flexible one. Signs as found
-# for stated partner types; sizes are this project's.
+# Before anything is said, beside what the people of the corpus took their partner for (`usual`): who is taken for a
+# machine is taken for a less warm and less flexible one. Signs as found for stated partner types; sizes are this
+# project's.
 PRIORS: Mapping[str, tuple[float, float, float]] = {
+    "usual": (0.0, 0.0, 0.0),
     "human": (0.0, 0.4, 0.3),
     "ai": (0.1, -0.4, -0.3),
     "new": (0.0, 0.0, 0.0),
@@ -52,7 +54,8 @@ NEUTRAL = PartnerState(0.0, 0.0, 0.0)
 def prior(belief: str) -> tuple[PartnerState, float]:
     """The state before the first turn, and the factor on the gains.
 
-    `belief` is `human`, `ai`, `new` (no experience with any) or, of one who is new to it, `human+new`, `ai+new`.
+    `belief` is `usual` (what the people of the corpus took theirs for), `human`, `ai`, `new` (no experience with any)
+    or, of one who is new to it, `human+new`, `ai+new`.
 
     >>> prior("ai")
     (PartnerState(competence=0.1, human_likeness=-0.4, flexibility=-0.3), 1.0)

@@ -34,8 +34,8 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The session latent of one simulated user.
 
     `patience` is a multiplier on the odds of staying (1 = as the population does); `opens` says whether the user
-    speaks first; `partner_belief` is what the user takes the partner for: `human`, `ai`, `new` (it has met none
-    before), `human+new`, `ai+new`, or `unknown`, with which it holds no partner model.
+    speaks first; `partner_belief` is what the user takes the partner for: `usual`, `human`, `ai`, `new` (it has
+    met none before), `human+new`, `ai+new`, or `unknown`, with which it holds no partner model.
     """
 
     id: str

@@ -23,7 +23,7 @@ from understudy.users.phrases import PhraseBook, Piece, written
 from understudy.users.retrieval import STYLE_NAMES, Neighbours, Styles, build_table, fit_styles, turn_style
 from understudy.users.slots import SlotModel
 from understudy.users.splicing import Splicer
-from understudy.users.tilting import tilt
+from understudy.users.sway import Sway
 from understudy.users.vectors import WordVectors
 from understudy.users.weights import Weights
 
@@ -174,6 +174,10 @@ class Speaker:
         act = self.act_number.get("+".join(sorted(set(acts))), NONE) if acts else NONE
         return Heard(context, act, text)
 
+    @cached_property
+    def sway(self) -> Sway:
+        return Sway(self)
+
     def choose(
         self,
         thread: Thread,
@@ -182,16 +186,23 @@ class Speaker:
         closing: bool | None,
         rng: Rng,
         letdowns: Ints | None = None,
-        wording: npt.NDArray[np.float64] | None = None,
         lean: npt.NDArray[np.float64] | None = None,
     ) -> tuple[int, Heard]:
         """The row to say next. `closing` says whether this is to be the last thing said, where that is decided.
 
         `letdowns`, where the other side has let the speaker down, are the rows that real speakers said then: one
-        of them is said, or what was said last in other words, and no step of the plan. `wording`: by how much, in
-        standard deviations, the speaker's view of the other side moves what it says (`PartnerModel.wording`).
-        `lean`: by how much likelier each row is said by the speaker's persona (`SlotModel.lean`).
+        of them is said, or what was said last in other words, and no step of the plan. `lean`: by how much likelier,
+        in log odds, each row is said by the speaker's persona (`SlotModel.lean`) and view (`Sway.lean`).
         """
+        rows, score, heard = self.weigh(thread, heard, closing, rng, letdowns)
+        if lean is not None:
+            score = score + lean[rows]
+        return int(rows[(score + rng.gumbel(size=len(rows))).argmax()]), heard
+
+    def weigh(
+        self, thread: Thread, heard: Heard, closing: bool | None, rng: Rng, letdowns: Ints | None = None
+    ) -> tuple[Ints, npt.NDArray[np.float64], Heard]:
+        """Rows that may be said next, the log weight of each, and what was heard with its act."""
         t, w = self.table, self.weights
         near = self.neighbours.near(heard.context, t.topic, thread.topic, _NEAR, rng) if heard.text else _NO_ROWS
         if heard.act == NONE and len(near):
@@ -227,16 +238,11 @@ class Speaker:
             score = score + w.letdown * np.isin(rows, letdowns)
             if thread.row != NONE:
                 score = score + w.again * (t.own[rows] @ t.own[thread.row])
-        if lean is not None:
-            score = score + _TEMPERATURE * lean[rows]
         if thread.used:
             own = t.talk[rows] == thread.talk
             said = (t.text_key[rows][:, None] == np.array(thread.used)).any(axis=1)
             score = score - np.where(said, np.where(own & (letdowns is None), 0.5, 3.0), 0.0)
-        if wording is not None:
-            score = score + _TEMPERATURE * tilt(score / _TEMPERATURE, self.outcomes[rows], wording)
-        row = int(rows[(score / _TEMPERATURE + rng.gumbel(size=len(rows))).argmax()])
-        return row, heard
+        return rows, score / _TEMPERATURE, heard
 
     def _follows(self, thread: Thread) -> bool:
         t = self.table
