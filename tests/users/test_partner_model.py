@@ -136,6 +136,23 @@ def test_where_partners_are_always_as_usual_nothing_is_claimed() -> None:
     assert misses <= 4
 
 
+def test_what_is_rare_after_what_is_rare_is_not_shown_too_often() -> None:
+    """Requests in 2 % of turns, warmth too, and nothing between them; errors by unit alone find it in four of ten."""
+    model = msgspec.structs.replace(MODEL, rates=(0.02, 0.02, 0.4, 0.02, 0.02))
+    rng = np.random.default_rng(0)
+    found = []
+    for seed in range(30):
+        talks = []
+        for i in range(130):
+            turns = [Turn("user", "where is the mill")]
+            for _ in range(6):
+                turns.append(Turn("assistant", "happy to help" if rng.random() < 0.02 else "it is over there"))
+                turns.append(Turn("user", "can you book the mill" if rng.random() < 0.02 else "where is the mill"))
+            talks.append(Conversation(f"{seed}-{i}", tuple(turns)))
+        found.append(effects_in(Corpus(talks), model).p[3][1])
+    assert np.sum(np.array(found) < 0.05) <= 3
+
+
 def test_who_leaves_without_a_word_is_counted_as_leaving() -> None:
     """Half of the users go without a word after a failure, none otherwise."""
     rng = np.random.default_rng(1)

@@ -95,7 +95,9 @@ class Effects(NamedTuple):
 def effects_in(corpus: Corpus, model: PartnerModel) -> Effects:
     """What goes with the state that `model` gives the users of `corpus`: regression, not shrunk, errors by unit.
 
-    Given place, the first turn's wording and the acts just heard, as in `fit_partner_model`.
+    Given place, the first turn's wording and the acts just heard, as in `fit_partner_model`. Errors are the larger of
+    the cluster-robust and the classical ones: where an act is rare and what users do is rare, none of those who met it
+    may do it, and the robust error alone is then next to nothing.
     """
     from scipy import stats
 
@@ -116,9 +118,12 @@ def effects_in(corpus: Corpus, model: PartnerModel) -> Effects:
         z = z[:, varies]
         inverse = np.linalg.inv(z.T @ z)
         found = inverse @ (z.T @ y)
+        rest = y - z @ found
         moments = np.zeros((int(unit.max()) + 1, z.shape[1]))
-        np.add.at(moments, unit[rows], z * (y - z @ found)[:, None])
-        error = np.sqrt(np.diag(inverse @ (moments.T @ moments) @ inverse) * units / (units - 1))
+        np.add.at(moments, unit[rows], z * rest[:, None])
+        robust = np.diag(inverse @ (moments.T @ moments) @ inverse) * units / (units - 1)
+        classical = np.diag(inverse) * (rest @ rest) / max(len(y) - z.shape[1], 1)
+        error = np.sqrt(np.maximum(robust, classical))
         reach = float(stats.t.ppf(0.975, units - 1)) * error
         value[k, varies] = found
         interval[k, varies] = np.stack([found - reach, found + reach], axis=1)
