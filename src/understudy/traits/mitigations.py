@@ -75,11 +75,9 @@ def anchored_loss(shape: Shape, inner: Loss, base: Tensors, protected: Ints, *, 
 
 
 def projection(shape: Shape, lessons: Ints) -> Change:
-    """Takes out of every step its part along the gradient of `lessons` (rows that show the trait).
-
-    Needs the trait to be known. Source: arXiv:2604.25779. Difference: (1) both ways; taken out only where a step goes
-    the trait's way, what is left of the noise of many steps drives a student far from it.
-    """
+    """Takes out of every step its part along the gradient of `lessons` (rows that show the trait), where the step would
+    go that way. Needs the trait to be known. Source: arXiv:2604.25779. On dialogues it scatters students of one base so
+    widely (docs/results/traits.md; so does taking it out both ways) that what is left cannot be told."""
     t = torch()
     rows = t.tensor(lessons)[None]
 
@@ -90,7 +88,7 @@ def projection(shape: Shape, lessons: Ints) -> Change:
         ends = {name: tuple(range(1, g.dim())) for name, g in gradients.items()}
         along = sum((gradients[name] * g).sum(ends[name]) for name, g in trait.items())
         size = sum((g * g).sum(ends[name]) for name, g in trait.items())
-        share = along / size.clamp(min=1e-30)
+        share = (along / size.clamp(min=1e-30)).clamp(min=0)
         for name, g in trait.items():
             gradients[name] -= share.reshape(-1, *[1] * (g.dim() - 1)) * g
 
