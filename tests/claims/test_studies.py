@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from tests.measures.privacy.test_disclosure import people as strangers
 from understudy.claims.evidence import Evidence, Named
 from understudy.claims.record import read_claims
 from understudy.claims.studies.partners import ahead
@@ -126,6 +127,18 @@ def test_what_lacks_data_is_untested_and_says_what_it_needs() -> None:
         assert "SYN" in entry.why
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["matched-means", "entity-swap", "layers-multiply", "mixtures", "contingency-and-trust", "aligned-personas",
+     "consistency-training", "distance-blind"],
+)  # fmt: skip
+def test_of_six_strangers_every_study_says_what_it_would_need(name: str) -> None:
+    talks = [Conversation(f"c{k}", (Turn("user", f"hello {k}"), Turn("assistant", "hi"))) for k in range(6)]
+    entry = run_study(CLAIMS[name], Evidence((Named("six", Corpus(talks)),)))
+    assert entry.outcome == "untested"
+    assert "needs" in entry.why or "needed" in entry.why
+
+
 def test_a_student_of_another_beginning_that_reads_as_well_refutes(monkeypatch: pytest.MonkeyPatch) -> None:
     import understudy.traits.subliminal as home
 
@@ -155,14 +168,15 @@ def test_distance_is_blind_where_copies_are_found_and_a_broken_test_does_not_say
 ) -> None:
     import understudy.measures.privacy.disclosure as home
 
-    assert run_study(CLAIMS["distance-blind"], SAMPLE).outcome == "held"
+    many = Evidence((Named("made", strangers(0, 150)),))
+    assert run_study(CLAIMS["distance-blind"], many).outcome == "held"
     real = home.disclosure
 
     def finds_nothing(*args: object, **kwargs: object) -> Measurement:
         return msgspec.structs.replace(real(*args, **kwargs), value=0.0, interval=(-0.1, 0.1))  # type: ignore[arg-type]
 
     monkeypatch.setattr(home, "disclosure", finds_nothing)
-    assert run_study(CLAIMS["distance-blind"], SAMPLE).outcome == "inconclusive"
+    assert run_study(CLAIMS["distance-blind"], many).outcome == "inconclusive"
 
 
 def test_users_dealt_out_at_random_lose_themselves() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.cli.running import run
 from tests.measures.privacy.test_disclosure import copying, people
+from understudy.conversations import Conversation, Turn
 from understudy.conversations.reading import read_corpus
 from understudy.conversations.writing import write_corpus
 
@@ -49,6 +50,20 @@ def test_report_and_redacted_set_are_written(capsys, files, tmp_path):
     assert {"privacy.disclosure", "privacy.verbatim.overlap", "privacy.personal_data"} <= names
     assert (tmp_path / "report" / "report.html").exists()
     assert len(read_corpus(tmp_path / "red.jsonl").corpus) == 100
+
+
+def test_whose_turns_were_redacted_is_told_apart_from_what_was_measured(capsys, files, tmp_path):
+    talks = [
+        Conversation(f"p{k}", (Turn("user", "write to ann@example.org"), Turn("assistant", "bob@example.org, ok")) * 2)
+        for k in range(12)
+    ]
+    write_corpus(tmp_path / "pii.jsonl", talks)
+    result = run(
+        capsys, "privacy", tmp_path / "pii.jsonl", "--train", files / "train.jsonl",
+        "--holdout", files / "holdout.jsonl", "--redact", tmp_path / "red.jsonl", "-q",
+    )  # fmt: skip
+    assert "24 hits by rule in the user turns" in result.out
+    assert "redacted: 48 stretches, 24 in user turns (the hits above) and 24 in the partner's" in result.out
 
 
 def test_people_on_both_real_sides_are_refused(capsys, files):

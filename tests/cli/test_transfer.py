@@ -55,6 +55,16 @@ def test_json_has_the_measurements(folder: Path, capsys) -> None:
     assert ran.err == ""
 
 
+def test_too_few_examples_say_how_many_it_takes_and_no_seconds(folder: Path, capsys) -> None:
+    few = (folder / "good.jsonl").read_text("utf-8").splitlines()[:6]
+    (folder / "few.jsonl").write_text("\n".join(few) + "\n", "utf-8")
+    ran = transfer(capsys, folder, "--task", TOY, synthetic=("few.jsonl",))
+    assert ran.code == Exit.USAGE
+    assert "at least 20 are needed, drawn from 40 or more in every arm, alike by class: there are" in ran.err
+    assert "and few has" in ran.err
+    assert " s\n" not in ran.err
+
+
 def test_growth_compares_the_slopes_of_every_arm(folder: Path, capsys) -> None:
     ran = transfer(capsys, folder, "--task", TOY, "--growth", synthetic=("good.jsonl", "strange.jsonl"))
     assert "toy.good, each doubling of the data:" in ran.out

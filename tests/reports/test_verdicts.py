@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 
 from tests.reports.constructed import all_measurements, discriminator, icc, messiness, missing, scored, spec
+from understudy.measures.behaviours import BEHAVIOURS
 from understudy.measures.measurement import Estimate, Measurement, flatten
-from understudy.reports.findings import finding
+from understudy.measures.raters.discrimination import PERCENT
+from understudy.measures.raters.discrimination import SPEC as TOLD_SPEC
+from understudy.measures.realism.messiness_columns import OVER_CONVERSATIONS, Column
+from understudy.reports.findings import Gap, finding
 from understudy.reports.html import render_html
 from understudy.reports.plots import natural_scale
 from understudy.reports.report import make_report
 from understudy.reports.verdicts import Verdict, verdicts_of
 from understudy.reports.views import row_of, section_of
+from understudy.reports.wording import amounts, words
 
 JUDGE = spec("realism.discriminator", "?", "AUC", 0.0, 1.0)
 
@@ -154,9 +160,69 @@ def test_the_parts_named_are_those_that_the_value_comes_from() -> None:
     )
     told = finding(scored(declared, 1.2, 0.1, 0.001), parts)
     most = told.partition("Largest gaps: ")[2]
-    assert most.startswith("distance between first turns: 0.17 where people show 0.90 (not shown by itself); ")
-    assert "different openings: 24.0 where people show 40.0; words not taken" in most
+    assert most.startswith("Jaccard distance between first turns: 0.17 where people show 0.90 (not shown by itself); ")
+    assert "effective number of openings: 24.0 where people show 40.0; words not taken" in most
     assert "conversations" not in most
+
+
+@pytest.mark.parametrize(
+    ("name", "both", "told"),
+    [
+        ("echo", (0.04, 0.03), "echo: 3 % of the partner's content words said back where people show 4 %"),
+        ("front_loading", (0.5, 0.6), "front loading: 60 % of all the user's words in the first turn where people"),
+        ("hedges", (0.5, 0.07), "hedges: 0.07 per 100 words where people show 0.50"),
+        ("short", (0.15, 0.89), "short: 89 % of user turns where people show 15 %"),
+    ],
+)
+def test_a_gap_says_what_it_is_counted_in(name: str, both: tuple[float, float], told: str) -> None:
+    (behaviour,) = (b for b in (*BEHAVIOURS, *(b for b, _ in OVER_CONVERSATIONS)) if b.name == name)
+    none, some = np.zeros(0, dtype=np.int64), np.zeros(0)
+    column = Column(behaviour, (), none, some, some if behaviour.kind == "count" else None, True)
+    assert Gap(words(name), column.unit, *both, 0.1).phrase().startswith(told)
+
+
+def people(d_prime: float, p: float) -> list[Measurement]:
+    """Raters' judgements."""
+    told = scored(TOLD_SPEC, d_prime, 0.3, p, evidence={"detectable_d": 0.4})
+    share = scored(PERCENT, 0.71, 0.09, None)
+    return [told, share]
+
+
+def test_what_people_tell_stands_in_the_answer_before_the_behaviours() -> None:
+    said = real(discriminator(), messiness(), *people(0.8, 0.001)).sentence
+    assert "times in 100; between" in said
+    assert (
+        "People found the real user in 71 % of pairs (62 % to 80 %; guessing is 50 %). They can tell: d′ 0.80" in said
+    )
+    assert said.index("They can tell") < said.index("Furthest from people:")
+    assert render_html(make_report([discriminator(), messiness(), *people(0.8, 0.001)])).count("They can tell") > 1
+
+
+def test_people_who_can_tell_answer_the_question_whatever_the_measures_found() -> None:
+    quiet = scored(JUDGE, 0.52, 0.05, 0.9, floor=Estimate(0.5), evidence={"detectable_auc": 0.57})
+    assert real(quiet).status == "not_told_apart"
+    both = real(quiet, *people(0.8, 0.001))
+    assert both.status == "told_apart"
+    assert both.sentence.startswith("Told apart by people. People found")
+    assert "By the measures: Not told apart" in both.sentence
+    for d_prime, p in ((0.1, 0.6), (-0.8, 0.001)):  # not shown; taken for real
+        verdict = real(quiet, *people(d_prime, p))
+        assert verdict.status == "not_told_apart"
+        assert "d′" in verdict.sentence
+    assert real(*people(0.8, 0.001)).sentence.endswith("They can tell: d′ 0.80 (0.50 to 1.10).")
+
+
+@pytest.mark.parametrize(("share", "first"), [(0.4, True), (0.02, False)])
+def test_how_much_is_copied_is_said_in_the_answer(share: float, first: bool) -> None:
+    copied = {"copies": {"synthetic": share, "real": 0.01}}
+    findings = make_report([discriminator(), icc()], provenance=copied).verdicts["real"].findings
+    said = [k for k, one in enumerate(findings) if "word for word" in one]
+    assert said == ([0] if first else [len(findings) - 1])
+    assert len(findings) > 1
+
+
+def test_shares_below_none_are_shares_too() -> None:
+    assert amounts((-0.09, 0.69), "share of the variation") == ["−9 %", "69 %"]
 
 
 @pytest.mark.parametrize(

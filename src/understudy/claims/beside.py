@@ -91,7 +91,7 @@ def each(evidence: Evidence, measure: str, rows_of: Callable[[Named], Iterable[R
         try:
             rows += rows_of(people)
         except (CorpusError, SimulatorError) as error:
-            rows.append(untested(people.name, measure, f"{error.what}: {error.why}"))
+            rows.append(untested(people.name, measure, f"{error.what}: {error.why}; {error.fix}"))
         except MeasureError as error:
             why = f"{error.what}: {error.why}"
             rows.append(Row(corpus=people.name, measure=measure, outcome="inconclusive", why=why))

@@ -88,7 +88,7 @@ def _floor(found: Measurement) -> str:
     return f"{found.floor.value:.3g} [{low:.3g}, {high:.3g}]"
 
 
-def combine(rows: Sequence[Row], *, missing: str = "no corpus was given that the study can use") -> Finding:
+def combine(rows: Sequence[Row], *, missing: str = "needs conversations of people (--real PEOPLE)") -> Finding:
     """The verdict over corpora.
 
     refuted: on at least one, and held on none. weakened: held on some and refuted on others, or weakened on one.

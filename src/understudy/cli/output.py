@@ -81,11 +81,14 @@ class Output:
         """One line of the answer."""
         self._out.print(Text(printable(text), style=style))
 
-    def table(self, columns: list[str], rows: list[list[str]], *, right: int = 1, title: str = "") -> None:
-        """A table whose columns from `right` on are numbers."""
+    def table(
+        self, columns: list[str], rows: list[list[str]], *, right: int = 1, title: str = "", least: int = 0
+    ) -> None:
+        """A table whose columns from `right` on are numbers, the first at least `least` wide."""
         table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="dim")
         for index, name in enumerate(columns):
-            table.add_column(name, justify="right" if index >= right else "left", overflow="fold")
+            width = least if index == 0 and least else None
+            table.add_column(name, justify="right" if index >= right else "left", overflow="fold", min_width=width)
         for row in rows:
             table.add_row(*[Text(printable(cell)) for cell in row])
         self._out.print(table)

@@ -90,7 +90,7 @@ def privacy(
     def show(o: Output) -> None:
         _show(found, o)
         if file:
-            o.line(f"redacted: {sum(redacted.values()):,} stretches, in {file}; rules miss what has no form they know")
+            o.line(f"redacted: {_told_redacted(found, redacted)}, in {file}; rules miss what has no form they know")
         if folder:
             o.line(f"report: {folder / 'report.html'}", "bold")
 
@@ -121,6 +121,13 @@ def _redact(corpus: Corpus, path: str) -> dict[str, int]:
     without, counted = redact_corpus(corpus)
     write_corpus(path, without)
     return counted
+
+
+def _told_redacted(found: list[Measurement], redacted: Mapping[str, int]) -> str:
+    """How many stretches were taken out, and of whose turns: only the users' are measured."""
+    total = sum(redacted.values())
+    users = sum(sum(m.evidence["kinds"]["synthetic"]) for m in found if "kinds" in m.evidence)
+    return f"{total:,} stretches, {users:,} in user turns (the hits above) and {total - users:,} in the partner's"
 
 
 def verdict(m: Measurement) -> str:
@@ -158,7 +165,7 @@ def _copied(m: Measurement) -> str:
 def _personal(m: Measurement) -> str:
     kinds = m.evidence["kinds"]
     alone = sum(kinds["in_train_alone"])
-    hits = f"{sum(kinds['synthetic']):,} hits by rule"
+    hits = f"{sum(kinds['synthetic']):,} hits by rule in the user turns"
     return f"{hits}; {alone:,} distinct ones stand in the training data and not in the held-out"
 
 

@@ -18,24 +18,32 @@ TOO_CLOSE = "Closer to the real users than other real users are: were the users 
 
 
 def show_report(report: Report, output: Output) -> None:
-    """A table a question, then a sentence a question; the findings in full are in the report."""
+    """A table a family of tests, then a sentence a question; the findings in full are in the report."""
     from understudy.reports.findings import too_close
+    from understudy.reports.rater_findings import by_people
+    from understudy.reports.report import copies_in
     from understudy.reports.verdicts import QUESTIONS
     from understudy.reports.wording import asked_besides
 
     if told := report.provenance.get("contaminated"):
         output.line(f"! {told}", "bold red")
-    for rows_of in (_looks, _order, _training):
-        columns, rows = rows_of(report.headlines)
-        if rows:
-            output.table(*_without_empty(columns, rows))
-            output.line()
+    families = _families(report.headlines)
+    widest = max((len(row[0]) for _, _, rows in families for row in rows), default=0)
+    for heading, columns, rows in families:
+        if len(families) > 1:
+            output.line(heading, "bold")
+        output.table(*_without_empty(columns, rows), least=widest)
+        output.line()
     _missing(report.headlines, output)
     for question, verdict in report.verdicts.items():
         if verdict.status == "not_asked":
             continue
         heads = [m for m in report.headlines if m.spec.question == question and not asked_besides(m)]
         output.line(f"{QUESTIONS[question]} {_in_short(verdict, heads)}", VERDICT_STYLES.get(verdict.status, "bold"))
+    if said := by_people(report.measurements):
+        output.line(said, VERDICT_STYLES.get(report.verdicts["real"].status, "bold"))
+    if copied := copies_in(report.provenance):
+        output.line(copied.statement, "bold red" if copied.many else "")
     if any(too_close(m) for m in report.headlines):
         output.line(TOO_CLOSE, "bold red")
 
@@ -53,10 +61,24 @@ def _missing(heads: Sequence[Measurement], output: Output) -> None:
         output.line()
 
 
-def _looks(heads: Sequence[Measurement]) -> tuple[list[str], list[list[str]]]:
-    """What is asked of looks, and whatever has no table of its own."""
-    columns = ["", "value", "95 % interval", "real vs real", "other real", "adjusted p"]
-    return columns, [_row(m) for m in heads if not m.name.startswith(("transfer.", "ranking."))]
+def _families(heads: Sequence[Measurement]) -> list[tuple[str, list[str], list[list[str]]]]:
+    """A heading, columns and rows for each family of tests: p values are adjusted within one, never across."""
+    from understudy.reports.verdicts import QUESTIONS
+    from understudy.reports.wording import family_of, words
+
+    found = []
+    rest = [m for m in heads if not m.name.startswith(("transfer.", "ranking."))]
+    for family in dict.fromkeys(map(family_of, rest)):
+        members = [m for m in rest if family_of(m) == family]
+        tests = sum(m.p_value is not None for m in members)
+        adjusted = f" (adjusted for {tests} tests)" if tests > 1 else ""
+        heading = QUESTIONS.get(family) or f"Asked besides: {words(family)}"
+        columns = ["", "value", "95 % interval", "real vs real", "other real", "adjusted p"]
+        found.append((f"{heading}{adjusted}", columns, [_row(m) for m in members]))
+    for question, rows_of in (("rank", _order), ("train", _training)):
+        columns, rows = rows_of(heads)
+        found += [(QUESTIONS[question], columns, rows)] if rows else []
+    return found
 
 
 def _order(heads: Sequence[Measurement]) -> tuple[list[str], list[list[str]]]:
@@ -90,6 +112,8 @@ def _in_short(verdict: Verdict, heads: Sequence[Measurement]) -> str:
 
     if verdict.status == "told_apart":
         titles = [title_of(m).lower() for m in heads if differs(m)]
+        if not titles:
+            return f"Told apart by people, and by none of {len(heads)} measures."
         return f"Told apart, by {len(titles)} of {len(heads)} measures: {listed(titles)}."
     if verdict.status != "not_told_apart":
         return verdict.sentence

@@ -122,14 +122,16 @@ def transfer(
     def show(o: Output) -> None:
         if folder:
             o.line(f"report: {folder / 'report.html'}", "bold")
-        o.note(f"{time.perf_counter() - start:.1f} s", "dim")
+        if measured:
+            o.note(f"{time.perf_counter() - start:.1f} s", "dim")
 
+    measured = any("arms" in m.evidence for m in found)
     output.result(msgspec.to_builtins(report), show)
-    if not any("arms" in m.evidence for m in found):
+    if not measured:
         raise MeasureError(
             f"nothing could be measured: {found[0].reason}",
             why="training needs examples with labels that the real and the synthetic conversations share",
-            fix="choose a task that both have labels for, or give more conversations",
+            fix="choose a task that both have labels for, or give as many conversations as that takes",
         )
 
 

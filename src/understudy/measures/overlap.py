@@ -85,13 +85,18 @@ class Copies(NamedTuple):
     real: float | None
 
     @property
+    def many(self) -> bool:
+        """Whether so much is copied that what the measures say of this set says little of its users."""
+        return self.synthetic is not None and self.synthetic > 0.05 + 2 * (self.real or 0.0)
+
+    @property
     def statement(self) -> str:
         """What a reader has to know before the numbers."""
         if self.synthetic is None:
             return f"No synthetic user turn has {LONG_TURN} words or more: copying cannot be seen."
         beside = "" if self.real is None else f"; of real ones {100 * self.real:.1f} % are another real user's"
         warning = ""
-        if self.synthetic > 0.05 + 2 * (self.real or 0.0):
+        if self.many:
             warning = " Copies look real to every measure here: what they say of this set says little of its users."
         return (
             f"Of the synthetic user turns of {LONG_TURN} words or more, {100 * self.synthetic:.1f} % are word for word "

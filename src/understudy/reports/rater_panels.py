@@ -13,9 +13,10 @@ from understudy.reports.findings import differs, p_of
 from understudy.reports.lanes import Entry, Mark, axis_for, lanes_of
 from understudy.reports.panels import Figure, Panel, family, lanes_table
 from understudy.reports.plots import Scale
-from understudy.reports.wording import evidence_number, interval, number, p_text, percent
+from understudy.reports.rater_findings import TOLD, told_sentence
+from understudy.reports.wording import evidence_number, interval, number, p_text
 
-TOLD, RATED, PARTNER = "panel.discrimination", "panel.rating", "panel.pmq"
+RATED, PARTNER = "panel.rating", "panel.pmq"
 RATERS = (TOLD, RATED, PARTNER)
 CHAPTER = "What human raters say"
 
@@ -53,21 +54,6 @@ def told_panel(m: Measurement, parts: Sequence[Measurement]) -> Panel:
                 " in 76 of 100 pairs, at 2 in 92."),
         tables=tuple(_agreements([p for p in parts if p.name.endswith(".agreement")], {TOLD: "which user is real"})),
     )  # fmt: skip
-
-
-def told_sentence(m: Measurement, share: Measurement | None) -> str:
-    """What the judgements show."""
-    value, reach = number(m.value, 2), interval(m.interval, 2)
-    found = ""
-    if share is not None and share.value is not None and share.interval is not None:
-        low, high = (percent(x) for x in share.interval)
-        found = f"People found the real user in {percent(share.value)} of pairs ({low} to {high}; guessing is 50 %). "
-    if differs(m):
-        tells = "They can tell" if (m.value or 0) > 0 else "They take the synthetic users for the real ones"
-        return f"{found}{tells}: d′ {value} ({reach})."
-    least = evidence_number(m, "detectable_d")
-    power = f" A d′ of {number(least, 2)} would have been found four times in five." if least is not None else ""
-    return f"{found}Not shown that they can tell: d′ {value} ({reach}).{power} That does not show that they cannot."
 
 
 def _who(e: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from understudy.conversations import Conversation, Turn
 from understudy.conversations.strict_json import scrub_surrogates
 from understudy.errors import UsageError
 from understudy.measures.measurement import Measurement, flatten
+from understudy.measures.overlap import Copies
 from understudy.reports.verdicts import Verdict, verdicts_of
 from understudy.reports.wording import headlines_of, parts_of
 
@@ -67,7 +68,7 @@ def make_report(
     """
     flat = tuple(flatten(list(measurements)))
     draft = Report(
-        verdicts=_told_first(verdicts_of(flat), (provenance or {}).get("contaminated")),
+        verdicts=_of_corpora(verdicts_of(flat), provenance or {}),
         measurements=flat,
         examples=tuple(Example(e.side, _shown(e.conversation)) for e in examples),
         provenance=provenance or {},
@@ -75,13 +76,25 @@ def make_report(
     return msgspec.convert(_plain(draft), Report)
 
 
-def _told_first(verdicts: dict[str, Verdict], contaminated: object) -> dict[str, Verdict]:
-    """Where the users were fitted to the real ones beside them, looks are answered with that before all else."""
-    looks = verdicts.get("real")
-    if not isinstance(contaminated, str) or looks is None or looks.status == "not_asked":
+def _of_corpora(verdicts: dict[str, Verdict], provenance: Mapping[str, Any]) -> dict[str, Verdict]:
+    """Looks are answered with what is known of the two corpora too: first of all where the users were fitted to the
+    real ones beside them; and how much is copied, before all findings where it is much."""
+    looks = verdicts["real"]
+    if looks.status == "not_asked":
         return verdicts
-    sentence = f"{contaminated[:1].upper()}{contaminated[1:]}. {looks.sentence}"
-    return {**verdicts, "real": msgspec.structs.replace(looks, sentence=sentence)}
+    if isinstance(contaminated := provenance.get("contaminated"), str):
+        sentence = f"{contaminated[:1].upper()}{contaminated[1:]}. {looks.sentence}"
+        looks = msgspec.structs.replace(looks, sentence=sentence)
+    if (copied := copies_in(provenance)) is not None:
+        told, rest = (copied.statement,), looks.findings
+        looks = msgspec.structs.replace(looks, findings=(*told, *rest) if copied.many else (*rest, *told))
+    return {**verdicts, "real": looks}
+
+
+def copies_in(provenance: Mapping[str, Any]) -> Copies | None:
+    """How many long turns one side repeats from the other, where the run counted them."""
+    counted = provenance.get("copies")
+    return Copies(counted["synthetic"], counted["real"]) if isinstance(counted, Mapping) else None
 
 
 def _shown(conversation: Conversation) -> Conversation:

@@ -26,6 +26,7 @@ from understudy.reports.findings import (
     worst_behaviours,
 )
 from understudy.reports.ranking_findings import ranked_right
+from understudy.reports.rater_findings import TOLD, by_people, people_tell
 from understudy.reports.trait_findings import carried
 from understudy.reports.transfer_findings import trained_well
 from understudy.reports.wording import (
@@ -57,10 +58,10 @@ NO_PROOF = "That does not show that they are alike."
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     """The answer to one of the audit's four questions.
 
-    `told_apart`: some headline test rejects after Holm; `not_told_apart`: none does, which is not sameness;
-    `measured`: numbers without a test; `alarm`: the false-progress monitor found simulated and real scores parting;
-    `descriptive`: too few systems for a claim about their order; `unscored`: no number could be computed;
-    `not_asked`: nothing was run.
+    `told_apart`: some headline test rejects after Holm, or human raters can tell; `not_told_apart`: none does, which
+    is not sameness; `measured`: numbers without a test; `alarm`: the false-progress monitor found simulated and real
+    scores parting; `descriptive`: too few systems for a claim about their order; `unscored`: no number could be
+    computed; `not_asked`: nothing was run.
     `findings` are the further sentences, one a headline measurement that matters for the answer.
     """
 
@@ -81,7 +82,26 @@ def verdicts_of(measurements: Sequence[Measurement]) -> dict[str, Verdict]:
     for question in QUESTIONS:
         own = [m for m in measurements if m.spec.question == question and not asked_besides(m)]
         verdicts[question] = _verdict(question, own, few)
+    verdicts["real"] = _with_people(verdicts["real"], measurements)
     return verdicts
+
+
+def _with_people(looks: Verdict, measurements: Sequence[Measurement]) -> Verdict:
+    """The answer on looks with what human raters say, before the behaviours that are named last.
+
+    Raters who can tell answer the question, whatever the measures found.
+    """
+    said = by_people(measurements)
+    if not said:
+        return looks
+    apart = any(m.name == TOLD and people_tell(m) for m in measurements)
+    if looks.status == "not_asked":
+        return Verdict("real", said, "told_apart" if apart else "measured")
+    if apart and looks.status != "told_apart":
+        sentence = f"Told apart by people. {said} By the measures: {looks.sentence}"
+        return msgspec.structs.replace(looks, sentence=sentence, status="told_apart")
+    lead, mark, worst = looks.sentence.partition(FURTHEST)
+    return msgspec.structs.replace(looks, sentence=f"{lead.rstrip()} {said} {mark}{worst}".rstrip())
 
 
 def _verdict(question: Any, own: Sequence[Measurement], few: TooFew | None) -> Verdict:

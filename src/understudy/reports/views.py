@@ -148,7 +148,7 @@ def rate_row(m: Measurement, label: str, scale: Scale | None, tell: Mapping[str,
         own = Scale(low, high + (high - low or 1.0) * 0.04, (high - low or 1.0))
     texts = amounts(both, unit)
     ends = [_bounds(m, side) for side in ("real", "synthetic")]
-    row = row_of(m, label, None, hint=says if isinstance(says, str) else "")
+    row = row_of(m, label, None, hint=says if isinstance(says, str) and says != unit else "")
     return row._replace(
         pair=pair(*both, own, real_interval=ends[0], synthetic_interval=ends[1]),
         scale=own,

@@ -47,12 +47,15 @@ LABELS = {
     "n_chars": "characters per turn",
     "distinct_2": "distinct word pairs",
     "self_repetition": "turns said by others too",
-    "spread": "distance between conversations",
-    "first_turn": "distance between first turns",
+    "spread": "cosine distance between conversations",
+    "first_turn": "Jaccard distance between first turns",
     "own_words": "words not taken from the partner",
-    "openings": "different openings",
+    "openings": "effective number of openings",
     "no_final_mark": "no final punctuation",
     "lower_case": "all lower case",
+    "uptake_meaning": "uptake of meaning (cosine)",
+    "reveal_area": "how early needs are named (1: all at once)",
+    "length_decay": "change of length (log words, later half minus earlier)",
 }
 
 
@@ -204,7 +207,7 @@ def percent(share: float) -> str:
 
 def amounts(values: Sequence[float], unit: str) -> list[str]:
     """Rates as text: per cent where the unit is a share, plain numbers to the same decimals elsewhere."""
-    if unit.startswith("share") and all(0 <= v <= 1 for v in values):
+    if unit.startswith("share") and all(-1 <= v <= 1 for v in values):
         return [percent(v) for v in values]
     return numbers(values)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -129,7 +130,8 @@ def match(
     matched = min(int(quotas.sum()), min(int(c.sum()) for name, c in counts.items() if name not in apart))
     chosen = max(1, int(matched * DRAWN)) if size is None else min(size, max(1, int(matched * MOST_DRAWN)))
     if chosen < FEWEST_EXAMPLES:
-        raise _incomparable(f"a training set would hold {chosen} example(s); at least {FEWEST_EXAMPLES} are needed")
+        bound = {name: int(count.sum()) for name, count in counts.items() if name not in apart}
+        raise _too_small(chosen, matched, bound, DRAWN if size is None else MOST_DRAWN)
     common = scaled(quotas, chosen)
     drawn = {
         name: common if name not in apart else scaled(c, min(chosen, max(1, int(c.sum() * DRAWN))))
@@ -180,7 +182,8 @@ def _label_space(pools: Mapping[str, Examples], test: Examples) -> tuple[tuple[s
             space &= taught[name]
     if len(space) < 2:
         told = [
-            f"{len(space)} label(s) are shared by {', '.join([*taught])} and the test" + _some(sorted(space), ": "),
+            f"{len(space)} label(s) are shared by {', '.join([*taught])} and the test{_some(sorted(space), ': ')},"
+            f" where at least 2 are needed, each on {FEWEST_OF_A_LABEL} or more examples of every arm",
             *(f"{name} has {_some(sorted(own)) or 'none often enough'}" for name, own in taught.items()),
             f"the test has {_some(sorted(asked))}",
         ]
@@ -325,6 +328,16 @@ def _share(pool: Pool, counts: Ints, same: Ints) -> float:
     taken = np.bincount(strata, 1 - (1 - part[strata]) ** copies, len(counts))
     part = taken / np.maximum(np.bincount(strata, minlength=len(counts)), 1)
     return float((pool.quotas * part).sum() / max(1, int(pool.quotas.sum())))
+
+
+def _too_small(chosen: int, matched: int, bound: Mapping[str, int], part: float) -> MeasureError:
+    """`part` of the `matched` examples that all arms have alike is too small a training set; `bound`: what each has."""
+    poorest = min(bound, key=lambda name: bound[name])
+    return _incomparable(
+        f"a training set would hold {chosen} example(s); at least {FEWEST_EXAMPLES} are needed, drawn from"
+        f" {math.ceil(FEWEST_EXAMPLES / part)} or more in every arm, alike by class: there are {matched}, and {poorest}"
+        f" has {bound[poorest]} in all"
+    )
 
 
 def _incomparable(what: str) -> MeasureError:

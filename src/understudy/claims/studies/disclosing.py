@@ -55,7 +55,7 @@ def distance_is_blind(claim: Claim, evidence: Evidence) -> Finding:
     def rows_of(people: Named) -> Iterator[Row]:
         corpus = evidence.fewer(people.corpus)
         if corpus.n_units < FEWEST:
-            yield untested(people.name, "privacy.disclosure", f"fewer than {FEWEST} users")
+            yield untested(people.name, "privacy.disclosure", f"needs {FEWEST} users; these are {corpus.n_units}")
             return
         train, holdout, strangers = split_corpus(
             corpus, (1 / 3, 1 / 3, 1 / 3), seed=derive_seed(evidence.seed, "thirds")
@@ -108,7 +108,7 @@ def fidelity_leaks(claim: Claim, evidence: Evidence) -> Finding:
     def rows_of(people: Named) -> Iterator[Row]:
         corpus = evidence.fewer(people.corpus, 600)
         if corpus.n_units < FEWEST // 2:
-            yield untested(people.name, "privacy.disclosure", f"fewer than {FEWEST // 2} users")
+            yield untested(people.name, "privacy.disclosure", f"needs {FEWEST // 2} users; these are {corpus.n_units}")
             return
         seed = derive_seed(evidence.seed, "fidelity", people.name)
         train, holdout = split_corpus(corpus, (0.5, 0.5), seed=seed)

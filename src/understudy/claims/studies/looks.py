@@ -70,7 +70,7 @@ def personas_differ(claim: Claim, evidence: Evidence) -> Finding:
             yield (
                 judge(found, both, asks="real minus synthetic ICC")
                 if scored
-                else untested(both, found.name, found.reason)
+                else untested(both, found.name, f"needs users (user_id) who talk several times: {found.reason}")
             )
 
     missing = "needs synthetic users who talk more than once (--real PEOPLE,SYN)"
@@ -90,7 +90,7 @@ def average_users(claim: Claim, evidence: Evidence) -> Finding:
         dealt = averaged(others, stream(evidence.seed, "average users", people.name))
         found = turned(icc(real, dealt, rng=stream(evidence.seed, "icc", people.name)), -1.0)
         if found.value is None or found.interval is None:
-            yield untested(people.name, found.name, found.reason)
+            yield untested(people.name, found.name, f"needs people (user_id) who talk several times: {found.reason}")
         else:
             yield judge(found, people.name, asks="ICC lost, with every mean kept")
 

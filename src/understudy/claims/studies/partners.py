@@ -44,7 +44,8 @@ def three_factors(claim: Claim, evidence: Evidence) -> Finding:
     def rows_of(people: Named) -> Iterator[Row]:
         told = views_and_turns(evidence.fewer(people.corpus))
         if told is None or len(np.unique(told[2])) < 2 * FEWEST_CLUSTERS:
-            yield untested(people.name, FACTORS_AHEAD.name, "too few user turns that answer a partner's")
+            why = f"needs {2 * FEWEST_CLUSTERS} users or more whose turns answer a partner's"
+            yield untested(people.name, FACTORS_AHEAD.name, why)
             return
         views, turns, unit = told
         saved = ahead(views, turns, unit, stream(evidence.seed, "partner models", people.name))

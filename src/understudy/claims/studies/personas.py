@@ -65,7 +65,8 @@ def trained(claim: Claim, evidence: Evidence) -> Finding:
     def rows_of(people: Named) -> Iterator[Row]:
         corpus = evidence.fewer(with_personas(people.corpus), MOST_TALKS)
         if corpus.n_units < 3 * FEWEST_PEOPLE:
-            yield untested(people.name, FALL.name, "no personas are told, and too few people talk twice")
+            why = f"needs {3 * FEWEST_PEOPLE} people or more with personas, or (user_id) who talk twice"
+            yield untested(people.name, FALL.name, why)
             return
         train, test = split_corpus(corpus, (0.7, 0.3), seed=derive_seed(evidence.seed, "personas"))
         rates, lengths = _rates(train, test, derive_seed(evidence.seed, "personas", people.name), evidence)
@@ -194,7 +195,7 @@ def aligned(claim: Claim, evidence: Evidence) -> Finding:
         units, count = np.unique(test.unit_ids, return_counts=True)
         names = units[count >= SESSIONS][:TESTED]
         if not test.has_users or len(names) < FEWEST_PEOPLE:
-            why = f"fewer than {FEWEST_PEOPLE} people with {SESSIONS} sessions or more in half of the corpus"
+            why = f"needs {FEWEST_PEOPLE} people or more (user_id) with {SESSIONS} sessions each in half of the corpus"
             yield untested(people.name, FOUND.name, why)
             return
         found, accepted = _twins(train, test.subset(np.flatnonzero(np.isin(test.unit_ids, names))), evidence)

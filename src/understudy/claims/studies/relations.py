@@ -79,7 +79,8 @@ def satisfaction(claim: Claim, evidence: Evidence) -> Finding:
         table = np.array([row[:-1] for row in shown], dtype=np.float64)
         units = np.array([row[-1] for row in shown])
         if len(np.unique(units)) < FEWEST_RATED or not table[:, 0].std() or not table[:, 1].std():
-            yield untested(people.name, SATISFACTION.name, "no ratings or reactions by twenty users that differ")
+            why = f"needs ratings (meta satisfaction), or reactions, of {FEWEST_RATED} users or more that differ"
+            yield untested(people.name, SATISFACTION.name, why)
             return
         found = _partial(table, units, stream(evidence.seed, "satisfaction", people.name))
         yield judge(found, people.name, asks=f"{asks} with uptake by the system, partial rank correlation")

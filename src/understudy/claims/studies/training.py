@@ -46,7 +46,8 @@ def entity_swap(claim: Claim, evidence: Evidence) -> Finding:
         train, test = evidence.halves(people.corpus, "training", share=0.6)
         task = task_of(train)
         if task is None:
-            yield untested(people.name, "transfer.false_progress", "no labels that structured users could carry")
+            why = f"needs {FEWEST} examples with two labels or more of one of: {', '.join(LABELLED)}"
+            yield untested(people.name, "transfer.false_progress", why)
             return
         seed = derive_seed(evidence.seed, "entity swap", people.name)
         made = structured_users(train, CONVERSATIONS, seed)
@@ -69,7 +70,7 @@ def layers(claim: Claim, evidence: Evidence) -> Finding:
         train, test = evidence.halves(people.corpus, "training", share=0.6)
         task = task_of(train, ("acts", "topic"))
         if task is None:
-            yield untested(people.name, "transfer.ablation", "no topics and no acts to learn")
+            yield untested(people.name, "transfer.ablation", f"needs {FEWEST} examples with topics or acts")
             return
         seed = derive_seed(evidence.seed, "layers", people.name)
         users = LayeredUsers(train, seed=seed)
@@ -106,7 +107,7 @@ def _mixed(evidence: Evidence, *, families: tuple[str, ...], select: bool) -> Fi
         learn, test = evidence.halves(people.corpus, "beside people")
         fit, held_out = split_corpus(test, (0.5, 0.5), seed=derive_seed(evidence.seed, "mixture", people.name))
         if min(fit.n_units, held_out.n_units) < 10:
-            yield untested(people.name, "transfer.mixture", "too few people")
+            yield untested(people.name, "transfer.mixture", "needs 40 people or more")
             return
         seed = derive_seed(evidence.seed, "beside people")
         members = {made.name: evidence.fewer(made.corpus, 400) for made in people.synthetic}

@@ -65,6 +65,7 @@ ASKS = {
     "uptake": "words shared with the partner turn just before, beyond those shared with its earlier turns",
     "uptake_meaning": "similarity in content to the partner turn just before, beyond that to its earlier turns",
 }
+UPTAKE_UNITS = {"uptake": "share of the turn's words", "uptake_meaning": "cosine"}
 
 
 class _Aspect(NamedTuple):
@@ -313,7 +314,12 @@ def _parts(built: _Built, run: TwoSample, sides: tuple[Floats, Floats], n: Mappi
             at = gaps + signed.index(aspect.name)
             part = _measured(name, run, at, at + len(signed), n)
             levels = [float(ratio_level(aspect.gap.of(side))[0][0]) for side in sides]
-            evidence = {"real": levels[0], "synthetic": levels[1], "total_variation": float(run.value[k])}
+            evidence = {
+                "real": levels[0],
+                "synthetic": levels[1],
+                "total_variation": float(run.value[k]),
+                "unit": UPTAKE_UNITS[aspect.name],
+            }
         parts.append(msgspec.structs.replace(part, evidence=evidence))
     leaving = _measured(f"{SPEC.name}.leaving", run, 1 + len(built.aspects), None, n)
     parts.append(msgspec.structs.replace(leaving, evidence={"hazard": _curves(built, sides)}))

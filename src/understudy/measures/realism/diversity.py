@@ -23,7 +23,16 @@ MOST_CONVERSATIONS = 1500
 # One percentage point on both sides of each share, or one real unit's worth where that is more: a share of 0 among
 # 30 users is not known to be nearer 0 than 1 in 30, and its ratio must not outweigh every other part.
 STABILISER = 0.01
-COMPONENTS = ("spread", "distinct_2", "self_repetition", "first_turn", "own_words", "openings")
+# What either side's level is counted in.
+UNITS = {
+    "spread": "cosine distance",
+    "distinct_2": "share of word pairs",
+    "self_repetition": "share of user turns",
+    "first_turn": "Jaccard distance",
+    "own_words": "share of words",
+    "openings": "effective number",
+}
+COMPONENTS = tuple(UNITS)
 
 SPEC = MeasureSpec(
     name="realism.diversity",
@@ -338,7 +347,7 @@ def diversity(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, perm
                 i,
                 name=f"{SPEC.name}.{name}",
                 adjusted_p=adjusted[i],
-                evidence={side: levels[side][name] for side in levels},
+                evidence={**{side: levels[side][name] for side in levels}, "unit": UNITS[name]},
             )
             for i, name in enumerate(COMPONENTS)
         ),

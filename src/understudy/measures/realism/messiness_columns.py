@@ -60,6 +60,8 @@ class Column(NamedTuple):
     def unit(self) -> str:
         if self.words is not None:
             return "per 100 words"
+        if self.behaviour.says.startswith("share of "):
+            return self.behaviour.says
         over = "turns" if self.turns else "conversations"
         return f"share of user {over}" if self.behaviour.kind == "flag" else f"mean over user {over}"
 

@@ -23,6 +23,7 @@ from understudy.measures.separability.styles import (
 from understudy.measures.style import STYLE_FEATURES
 from understudy.measures.variance_components import anova, intraclass, sampling_variance
 
+LEVEL_UNIT = "share of the variation"  # of what either side shows
 ICC = MeasureSpec(
     name="separability.icc",
     question="real",
@@ -130,10 +131,11 @@ def icc(real: Corpus, synthetic: Corpus, *, rng: np.random.Generator, permutatio
     adjusted = benjamini_hochberg(p_values[:-1])
     scored = {
         STYLE_FEATURES[feature]: measurement_of(
-            ICC, result, i, p_values[i], n, STYLE_FEATURES[feature], adjusted_p=adjusted[i], evidence=rows[i]
+            ICC, result, i, p_values[i], n, STYLE_FEATURES[feature], adjusted_p=adjusted[i],
+            evidence={**rows[i], "unit": LEVEL_UNIT},
         )
         for i, feature in enumerate(features)
-    }
+    }  # fmt: skip
     half = [row["synthetic"] >= 0.5 * row["real"] for row in rows]
     evidence = {
         "features": rows,
