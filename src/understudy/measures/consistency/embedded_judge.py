@@ -123,14 +123,15 @@ def fit_judge(corpora: Iterable[Corpus], kind: Kind, *, seed: int) -> EmbeddedJu
     rng = stream(seed, "judge", kind)
     order = rng.permutation(len(people))
     cut = max(len(people) * 3 // 4, 2)
-    fitting, scaling = (_pairs([people[k] for k in part]) for part in (order[:cut], order[cut:]))
+    fitting, scaling = (pairs_of([people[k] for k in part]) for part in (order[:cut], order[cut:]))
     ranker = WordRanker.fit(fitting) if kind == "words" else LetterRanker.fit(fitting, rng=rng)
     against = _fit_against([(*sentences(person.persona), *person.lines) for person in people], rng)
     digests = [corpus.digest for corpus in corpora]
     return EmbeddedJudge(kind, ranker, _scale(ranker, scaling, rng), against, fitted_on=digests)
 
 
-def _pairs(people: Sequence[Person]) -> Pairs:
+def pairs_of(people: Sequence[Person]) -> Pairs:
+    """Every line beside the persona of who said it."""
     return Pairs([p.persona for p in people for _ in p.lines], [line for p in people for line in p.lines])
 
 

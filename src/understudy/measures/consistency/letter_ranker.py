@@ -35,7 +35,6 @@ class LetterRanker:
 
     def __init__(self, rarity: Floats, basis: Floats, weights: Floats) -> None:
         self.rarity, self.basis, self.weights = rarity, basis, weights
-        self._seen: dict[str, tuple[Any, Floats]] = {}
 
     @classmethod
     def fit(cls, pairs: Pairs, *, rng: np.random.Generator) -> LetterRanker:
@@ -59,26 +58,40 @@ class LetterRanker:
     def features(self, personas: Sequence[str], lines: Sequence[str]) -> Floats:
         """`(n, rank + 2)`: products of coordinates, both cosines."""
         texts = list(dict.fromkeys([*personas, *lines]))
-        weighted = _weighted(_counts(texts), self.rarity)
-        turned = np.asarray(weighted @ self.basis.T)
-        turned = turned / np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), 1e-9)
+        weighted, turned = self._turned(texts)
         at = {text: k for k, text in enumerate(texts)}
         a = np.array([at[text] for text in personas], dtype=np.int64)
         b = np.array([at[text] for text in lines], dtype=np.int64)
         products = turned[a] * turned[b]
         plain = np.asarray(weighted[a].multiply(weighted[b]).sum(axis=1)).reshape(-1, 1)
-        # A line of a few letters is like many things by chance.
-        letters = np.array([len(text) for text in lines], dtype=np.float64).reshape(-1, 1)
-        sure = letters / (letters + SHORT)
         features: Floats = np.hstack(
             [np.sqrt(self.basis.shape[0]) * products, products.sum(axis=1, keepdims=True), plain]
         )
-        return sure * features
+        return _sure(lines) * features
 
     def ratios(self, personas: Sequence[str], lines: Sequence[str]) -> Floats:
         """The log-odds of each row."""
         found: Floats = self.features(personas, lines) @ self.weights[:-1] + self.weights[-1]
         return found
+
+    def beside(self, personas: Sequence[str], lines: Sequence[str]) -> Floats:
+        """`ratios` of every line beside every persona, `(lines, personas)`, far faster than row by row."""
+        (told, a), (said, b) = self._turned(personas), self._turned(lines)
+        cosine, plain = self.weights[-3:-1]
+        alike = (b * (np.sqrt(self.basis.shape[0]) * self.weights[:-3] + cosine)) @ a.T
+        return np.asarray(_sure(lines) * (alike + plain * (said @ told.T).toarray()) + self.weights[-1])
+
+    def _turned(self, texts: Sequence[str]) -> tuple[Any, Floats]:
+        """The weighted counts of texts, and their directions."""
+        weighted = _weighted(_counts(texts), self.rarity)
+        turned = np.asarray(weighted @ self.basis.T)
+        return weighted, turned / np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), 1e-9)
+
+
+def _sure(lines: Sequence[str]) -> Floats:
+    """How far a likeness counts: a line of a few letters is like many things by chance."""
+    letters = np.array([len(text) for text in lines], dtype=np.float64).reshape(-1, 1)
+    return np.asarray(letters / (letters + SHORT))
 
 
 def decoys(personas: Sequence[str], rng: np.random.Generator) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +68,7 @@ class WordRanker:
         self.background, self.shares = background, shares
         self.table = dict(table)
         self._of: dict[str, list[int]] = {}
+        self._table: Any = None  # `table` as a sparse matrix, once it was needed
 
     @classmethod
     def fit(cls, pairs: Pairs, *, rounds: int = ROUNDS) -> WordRanker:
@@ -98,6 +99,34 @@ class WordRanker:
         """The log ratio of each row."""
         return np.array([self._ratio(p, line) for p, line in zip(personas, lines, strict=True)], dtype=np.float64)
 
+    def beside(self, personas: Sequence[str], lines: Sequence[str]) -> Floats:
+        """`ratios` of every line beside every persona, `(lines, personas)`, far faster than row by row.
+
+        >>> ranker = WordRanker.fit(Pairs(["i sail"] * 4, ["my boat", "a boat", "my sail", "the sea"]))
+        >>> ranker.beside(["i sail"], ["boat"])[0, 0] == ranker.ratios(["i sail"], ["boat"])[0]
+        True
+        """
+        from scipy.sparse import csr_matrix
+
+        said, told = [set(content(line)) for line in lines], [tuple(dict.fromkeys(content(p))) for p in personas]
+        words = sorted({word for line in said for word in line})
+        number = {word: k for k, word in enumerate(words)}
+        known = len(self.words)
+        rare = min(0.5 / max(known, 1), float(self.background.min(initial=1e-6 if not known else np.inf)))
+        rows = [self.number.get(word, known) for word in words]
+        alone = np.append(self.background, rare)[rows][:, None]
+        spoken = [(number[word], at) for at, persona in enumerate(told) for word in persona if word in number]
+        by = [(self.number[word], at) for at, persona in enumerate(told) for word in persona if word in self.number]
+        copied = _marked(spoken, (len(words), len(told))).toarray()
+        if self._table is None:
+            keys = np.array(list(self.table), dtype=np.int64).reshape(-1, 2)
+            self._table = csr_matrix((list(self.table.values()), keys.T), shape=(known + 1, known + 1))
+        met = (self._table[rows] @ _marked(by, (known + 1, len(told)))).toarray()
+        share = (self.shares[1] * copied + self.shares[2] * met) / np.maximum([len(p) for p in told], 1)
+        earned = np.log((self.shares[0] * alone + share) / alone)
+        return np.asarray(_marked([(at, number[w]) for at, line in enumerate(said) for w in line],
+                                  (len(said), len(words))) @ earned)  # fmt: skip
+
     def _ratio(self, persona: str, line: str) -> float:
         if persona not in self._of:
             self._of[persona] = [self.number.get(word, -1) for word in dict.fromkeys(content(persona))]
@@ -112,6 +141,14 @@ class WordRanker:
             met = sum(self.table.get((k, other), 0.0) for other in by) / max(len(by), 1) if k is not None else 0.0
             total += np.log((self.shares[0] * alone + self.shares[1] * copied + self.shares[2] * met) / alone)
         return float(total)
+
+
+def _marked(places: list[tuple[int, int]], shape: tuple[int, int]) -> Any:
+    """A sparse matrix with 1 at the places."""
+    from scipy.sparse import csr_matrix
+
+    at = np.array(places, dtype=np.int64).reshape(-1, 2)
+    return csr_matrix((np.ones(len(at)), at.T), shape=shape)
 
 
 def _expectation(
