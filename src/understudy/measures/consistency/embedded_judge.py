@@ -124,10 +124,15 @@ def fit_judge(corpora: Iterable[Corpus], kind: Kind, *, seed: int) -> EmbeddedJu
     order = rng.permutation(len(people))
     cut = max(len(people) * 3 // 4, 2)
     fitting, scaling = (pairs_of([people[k] for k in part]) for part in (order[:cut], order[cut:]))
-    ranker = WordRanker.fit(fitting) if kind == "words" else LetterRanker.fit(fitting, rng=rng)
+    ranker = fit_ranker(fitting, kind, rng)
     against = _fit_against([(*sentences(person.persona), *person.lines) for person in people], rng)
     digests = [corpus.digest for corpus in corpora]
     return EmbeddedJudge(kind, ranker, _scale(ranker, scaling, rng), against, fitted_on=digests)
+
+
+def fit_ranker(pairs: Pairs, kind: Kind, rng: np.random.Generator) -> WordRanker | LetterRanker:
+    """What a judge of that kind sees with."""
+    return WordRanker.fit(pairs) if kind == "words" else LetterRanker.fit(pairs, rng=rng)
 
 
 def pairs_of(people: Sequence[Person]) -> Pairs:

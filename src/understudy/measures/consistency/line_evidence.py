@@ -1,4 +1,4 @@
-"""How much a line speaks for its own persona or against it, by everything that both embedded judges see."""
+"""How much a line speaks for its own persona or against it, by everything that the embedded judges see."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from understudy.measures.consistency import contradiction
 from understudy.measures.consistency.letter_ranker import LetterRanker
 from understudy.measures.consistency.line_judge import Floats
 from understudy.measures.consistency.personas import sentences
-from understudy.measures.consistency.word_ranker import Pairs, WordRanker, content
+from understudy.measures.consistency.word_ranker import WordRanker, content
 
 OTHERS = 24  # personas beside the own one
 STRENGTH = 1.0
@@ -81,17 +82,12 @@ class LineEvidence:
         return np.asarray(x @ self.weights[:-1] + self.weights[-1])
 
 
-def fit_rankers(pairs: Pairs, rng: np.random.Generator) -> tuple[WordRanker, LetterRanker]:
-    """Both, from one set of people."""
-    return WordRanker.fit(pairs), LetterRanker.fit(pairs, rng=rng)
-
-
-def fit_weights(x: Floats, own: Sequence[bool]) -> Floats:
+def fit_weights(x: Floats, own: npt.NDArray[np.bool_]) -> Floats:
     """Weights of the features, then the intercept: both kinds of line count the same, so that the score is a ratio."""
     from sklearn.linear_model import LogisticRegression
 
     centre, spread = x.mean(axis=0), x.std(axis=0) + 1e-9
     model: Any = LogisticRegression(C=STRENGTH, max_iter=500, class_weight="balanced")
-    fitted = model.fit((x - centre) / spread, np.array(own))
+    fitted = model.fit((x - centre) / spread, own)
     weights = fitted.coef_[0] / spread
     return np.append(weights, fitted.intercept_[0] - weights @ centre)

@@ -9,15 +9,23 @@ import numpy as np
 
 from understudy.conversations import Corpus
 from understudy.errors import MeasureError
-from understudy.measures.consistency.embedded_judge import FEWEST_PEOPLE, EmbeddedJudge, Person, pairs_of, people_of
+from understudy.measures.consistency.embedded_judge import (
+    FEWEST_PEOPLE,
+    EmbeddedJudge,
+    Kind,
+    Person,
+    fit_ranker,
+    pairs_of,
+    people_of,
+)
 from understudy.measures.consistency.line_evidence import (
     LineEvidence,
     features,
-    fit_rankers,
     fit_weights,
     strangers,
 )
 from understudy.measures.consistency.line_judge import Floats
+from understudy.measures.consistency.personas import persona_of
 from understudy.seeds import stream
 
 FOLDS = 3
@@ -63,13 +71,13 @@ class ChangeLocator:
         self.evidence, self.null = evidence, np.sort(null)
 
     def ratios(self, persona: str, lines: Sequence[str], told: Sequence[str], rng: np.random.Generator) -> Floats:
-        """The log ratio of each line. `told` are personas of others, of which those unlike this one are used."""
+        """The log ratio of each line. `told` are personas of others, of which some are held beside it."""
         others = strangers(persona, told, rng)
         if not others:
             raise MeasureError(
-                f"{len(told)} personas are told, none of them unlike this one",
+                f"{len(told)} personas are told, none of them another than this one",
                 why="what a line says of one person is seen beside what it says of others",
-                fix="give the personas of other users, two or more",
+                fix="give the personas of other users too",
             )
         return self.evidence.ratios(persona, lines, others)
 
@@ -86,6 +94,40 @@ class ChangeLocator:
         people = 1 + len(self.null) - int(np.searchsorted(self.null, odds))
         p_value = max(people / (1 + len(self.null)), shuffled / (1 + ORDERS))
         return Change(_place(posterior), _range(posterior), posterior, p_value)
+
+
+class Located(NamedTuple):
+    """A conversation, the turn that its change would begin with (counted from 0 over both speakers), and the change."""
+
+    conversation: str
+    turn: int
+    change: Change
+
+
+def changes(corpus: Corpus, locator: ChangeLocator, *, seed: int) -> list[Located]:
+    """Where each conversation's user becomes somebody else, if so: all that tell a persona and two lines or more.
+
+    Each is tested alone: of a hundred users who stay themselves, up to five are found by chance.
+
+    >>> from understudy.measures.consistency.embedded_judge import fit_judge
+    >>> from understudy.testing.personas import persona_world
+    >>> world = [persona_world(60, seed=0)]
+    >>> locator = fit_locator(world, [fit_judge(world, "words", seed=0)], seed=0)
+    >>> found = changes(persona_world(5, seed=1, turns=12, drift_at=7), locator, seed=0)
+    >>> found[3].conversation, found[3].turn, found[3].change.changed
+    ('w1-3-0', 14, True)
+    """
+    personas = [" ".join(persona_of(talk, "user")) for talk in corpus]
+    told = sorted({persona for persona in personas if persona})
+    found = []
+    for talk, persona in zip(corpus, personas, strict=True):
+        places = [k for k, turn in enumerate(talk.turns) if turn.role == "user"]
+        if persona and len(places) > 1:
+            rng = stream(seed, "change", talk.id)
+            ratios = locator.ratios(persona, [talk.turns[k].text for k in places], told, rng)
+            change = locator.locate(ratios, rng)
+            found.append(Located(talk.id, places[change.line], change))
+    return found
 
 
 def after(ratios: Floats) -> Floats:
@@ -133,7 +175,7 @@ def fit_locator(corpora: Iterable[Corpus], judges: Iterable[EmbeddedJudge], *, s
     >>> said = [turn.text for turn in people[3].turns if turn.role == "user"]
     >>> found = locator.locate(locator.ratios(told[3], said, told, rng), rng)
     >>> found.line, found.interval, found.changed
-    (7, (6, 8), True)
+    (7, (6, 7), True)
 
     Source: Smith, Biometrika 62 (1975) 407, doi:10.1093/biomet/62.2.407, with learned likelihood ratios in place of a
     family of distributions.
@@ -145,11 +187,20 @@ def fit_locator(corpora: Iterable[Corpus], judges: Iterable[EmbeddedJudge], *, s
             why="a locator has to have seen who says what, by more than a few",
             fix=f"give conversations of {FEWEST_PEOPLE} people or more, with personas or with several lines each",
         )
+    judges = list(judges)
+    kinds = [judge.kind for judge in judges]
     rng = stream(seed, "locator")
     units = sorted({person.unit for person in people})
     fold_of = dict(zip(units, (rng.permutation(len(units)) % FOLDS).tolist(), strict=True))
-    seen = [_judged([p for p in people if fold_of[p.unit] != k], [p for p in people if fold_of[p.unit] == k], rng)
+    seen = [_judged([p for p in people if fold_of[p.unit] != k], [p for p in people if fold_of[p.unit] == k],
+                    kinds, rng)
             for k in range(FOLDS)]  # fmt: skip
+    if not all(mine for mine, _ in seen):
+        raise MeasureError(
+            "everybody has one and the same persona, or nearly",
+            why="whose a line is can only be learned where people differ",
+            fix="give conversations of people with personas of their own",
+        )
     null = []
     for k, (mine, _) in enumerate(seen):
         weights = _weights([part for j, part in enumerate(seen) if j != k])
@@ -158,10 +209,11 @@ def fit_locator(corpora: Iterable[Corpus], judges: Iterable[EmbeddedJudge], *, s
 
 
 def _judged(
-    teaching: Sequence[Person], people: Sequence[Person], rng: np.random.Generator
+    teaching: Sequence[Person], people: Sequence[Person], kinds: Sequence[Kind], rng: np.random.Generator
 ) -> tuple[list[Floats], list[Floats]]:
     """The features of people's lines beside their own persona, and beside somebody else's."""
-    rankers = fit_rankers(pairs_of(teaching), rng)
+    pairs = pairs_of(teaching)
+    rankers = [fit_ranker(pairs, kind, rng) for kind in kinds]
     told = sorted({person.persona for person in people})
     mine, theirs = [], []
     for person in people:
