@@ -15,6 +15,7 @@ import pytest
 
 from tests.transfer.toy import ToyTask, corpus
 from understudy.errors import MeasureError
+from understudy.transfer import scoring
 from understudy.transfer.arms import prepare_arms
 from understudy.transfer.scoring import BASELINE, IN_DOMAIN, Job, score_jobs
 
@@ -34,9 +35,23 @@ class Dies(ToyTask):
         os._exit(9)
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch) -> None:
+    """Processes are started after the first job."""
+    monkeypatch.setattr(scoring, "HERE_S", 0.0)
+
+
 def arms(task):
     rng = np.random.default_rng(0)
     return prepare_arms(task, corpus(rng, name="t"), corpus(rng, name="h"), {}, seed=0)
+
+
+def test_short_runs_start_no_process_and_give_the_same(monkeypatch) -> None:
+    made = arms(ToyTask())
+    apart = [found.tolist() for found in score_jobs(made, JOBS, workers=2)]
+    monkeypatch.setattr(scoring, "HERE_S", 60.0)
+    monkeypatch.setattr(scoring, "ProcessPoolExecutor", None)
+    assert [found.tolist() for found in score_jobs(made, JOBS, workers=2)] == apart
 
 
 def test_a_process_that_is_ended_from_outside_is_told() -> None:
@@ -68,7 +83,8 @@ def test_who_stops_asking_does_not_wait() -> None:
 def test_workers_end_when_their_parent_is_killed() -> None:
     code = """
         import multiprocessing
-        from tests.transfer.test_scoring import JOBS, Slow, arms, score_jobs
+        from tests.transfer.test_scoring import JOBS, Slow, arms, score_jobs, scoring
+        scoring.HERE_S = 0.0
         import threading, time
 
         def tell():

@@ -21,6 +21,7 @@ from understudy.seeds import derive_seed, stream
 from understudy.transfer.matching_arms import Matching, Pool
 from understudy.transfer.task import Examples, Floats, Task
 
+HERE_S = 2.0  # of training before processes are started for the rest
 BASELINE = "baseline"
 IN_DOMAIN = "in_domain"
 
@@ -75,19 +76,29 @@ def score_jobs(arms: Arms, jobs: Sequence[Job], *, workers: int = 1) -> Iterator
 def in_processes(run: Callable[[Any], Floats], jobs: Sequence[Any], *, workers: int = 1) -> Iterator[Floats]:
     """What `run` gives for every job, a column each, in their order.
 
-    More than one worker needs a system that can fork, since examples and learners cannot cross to a fresh process; on
-    others the jobs run here.
+    The first seconds of work are done here, and all of it where no more is left: only long runs start processes.
+    These need a system that can fork, since examples and learners cannot cross to a fresh process; on others the jobs
+    run here. A forked process has none of the threads of the table library: the built-in tasks read no table when they
+    train and score, and a task of your own should make its tables in `examples`, or be run with one worker.
     """
-    if workers < 2 or len(jobs) < 3 or "fork" not in multiprocessing.get_all_start_methods():
-        yield from (run(job) for job in jobs)
+    able = workers > 1 and "fork" in multiprocessing.get_all_start_methods()
+    ahead, spent = 0, 0.0
+    # The first one always: what examples count once is then counted before the workers inherit it.
+    while ahead < len(jobs) and (not able or ahead < 1 or spent < HERE_S or len(jobs) - ahead < 2):
+        start = time.perf_counter()
+        done = run(jobs[ahead])
+        spent += time.perf_counter() - start
+        ahead += 1
+        yield done
+    jobs = jobs[ahead:]
+    if not jobs:
         return
-    yield run(jobs[0])  # what examples count once is then counted before the workers inherit it
     _HERE.append(run)
     before = multiprocessing.active_children()
-    count, context = min(workers, len(jobs) - 1), multiprocessing.get_context("fork")
+    count, context = min(workers, len(jobs)), multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_end_with, initargs=(os.getpid(),))
     try:
-        for trained in [pool.submit(_work, job) for job in jobs[1:]]:
+        for trained in [pool.submit(_work, job) for job in jobs]:
             yield np.frombuffer(trained.result(), dtype=np.float64)
     except BaseException as error:
         # Nobody waits for what is still being trained. (Not cancelled: the pool trips over cancelled jobs when it
