@@ -221,6 +221,17 @@ def test_how_much_is_copied_is_said_in_the_answer(share: float, first: bool) -> 
     assert len(findings) > 1
 
 
+def test_the_page_heads_each_family_of_tests() -> None:
+    besides = scored(spec("separability.twins", "?", "share", -1.0, 1.0), 0.1, 0.05, 0.04)
+    page = render_html(make_report([discriminator(), icc(), besides]))
+    first, second = (
+        '<p class="lede">Do they look real? (adjusted for 2 tests)',
+        '<p class="lede">Asked besides: sep',
+    )
+    assert page.index(first) < page.index(second)
+    assert first not in render_html(make_report([discriminator(), icc()]))
+
+
 def test_shares_below_none_are_shares_too() -> None:
     assert amounts((-0.09, 0.69), "share of the variation") == ["−9 %", "69 %"]
 

@@ -63,18 +63,15 @@ def _missing(heads: Sequence[Measurement], output: Output) -> None:
 
 def _families(heads: Sequence[Measurement]) -> list[tuple[str, list[str], list[list[str]]]]:
     """A heading, columns and rows for each family of tests: p values are adjusted within one, never across."""
-    from understudy.reports.verdicts import QUESTIONS
-    from understudy.reports.wording import family_of, words
+    from understudy.reports.verdicts import QUESTIONS, family_title
+    from understudy.reports.wording import family_of
 
     found = []
     rest = [m for m in heads if not m.name.startswith(("transfer.", "ranking."))]
     for family in dict.fromkeys(map(family_of, rest)):
         members = [m for m in rest if family_of(m) == family]
-        tests = sum(m.p_value is not None for m in members)
-        adjusted = f" (adjusted for {tests} tests)" if tests > 1 else ""
-        heading = QUESTIONS.get(family) or f"Asked besides: {words(family)}"
         columns = ["", "value", "95 % interval", "real vs real", "other real", "adjusted p"]
-        found.append((f"{heading}{adjusted}", columns, [_row(m) for m in members]))
+        found.append((family_title(family, members), columns, [_row(m) for m in members]))
     for question, rows_of in (("rank", _order), ("train", _training)):
         columns, rows = rows_of(heads)
         found += [(QUESTIONS[question], columns, rows)] if rows else []

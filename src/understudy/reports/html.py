@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from understudy.measures.measurement import Counts, Measurement
 from understudy.reports.chapters import chapters_of, panelled
 from understudy.reports.findings import too_few
-from understudy.reports.verdicts import FURTHEST, QUESTIONS, Verdict
+from understudy.reports.verdicts import FURTHEST, QUESTIONS, Verdict, family_title
 from understudy.reports.views import Section, section_of, sizes_of, unscored_rows
 from understudy.reports.wording import family_of, number, title_of, words
 
@@ -116,11 +116,15 @@ def render_html(report: Report) -> str:
         if m.spec.question == "real":
             looks.setdefault(family_of(m), []).append(m)
     few = {name: too_few(members) for name, members in looks.items()}
-    sections = [
-        section_of(m, report.parts_of(m), few.get(family_of(m)))
-        for m in report.headlines
-        if m.status == "scored" and not panelled(m)
-    ]
+    own = [m for m in report.headlines if m.status == "scored" and not panelled(m)]
+    sections = [section_of(m, report.parts_of(m), few.get(family_of(m))) for m in own]
+    families = list(map(family_of, own))
+    headings = {
+        sections[families.index(family)].anchor: family_title(
+            family, [m for m in report.headlines if family_of(m) == family]
+        )
+        for family in (families if len(set(families)) > 1 else ())
+    }
     verdicts = [report.verdicts[q] for q in QUESTIONS if q in report.verdicts]
     asked = [v.question for v in verdicts if v.status != "not_asked"]
     context: dict[str, Any] = {
@@ -132,6 +136,7 @@ def render_html(report: Report) -> str:
         "answered": [_told(v) for v in verdicts if v.status != "not_asked"],
         "silent": [QUESTIONS[v.question] for v in verdicts if v.status == "not_asked"],
         "sections": sections,
+        "headings": headings,
         "first": QUESTIONS["real"],
         "chapters": chapters_of(report.headlines, {m.name: report.parts_of(m) for m in report.headlines}),
         "unscored": unscored_rows(report.measurements),

@@ -39,6 +39,7 @@ from understudy.reports.wording import (
     parts_of,
     stopped,
     title_of,
+    words,
 )
 
 __all__ = ["QUESTIONS", "Verdict", "differs", "p_of", "verdicts_of"]
@@ -53,6 +54,13 @@ QUESTIONS = {
 # From the half-width of a 95 % interval to the effect found four times in five: (z.975 + z.80) / z.975.
 DETECTABLE = 1.43
 NO_PROOF = "That does not show that they are alike."
+
+
+def family_title(family: str, members: Sequence[Measurement]) -> str:
+    """The heading over the measurements of a family of tests (`family_of`): p values are adjusted within one."""
+    tests = sum(m.p_value is not None for m in members)
+    adjusted = f" (adjusted for {tests} tests)" if tests > 1 else ""
+    return f"{QUESTIONS.get(family) or f'Asked besides: {words(family)}'}{adjusted}"
 
 
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
