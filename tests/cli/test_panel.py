@@ -96,7 +96,11 @@ def test_the_report_has_what_raters_said(files: Path, capsys) -> None:
     without = run(capsys, *command[:-2], "--out", "plain")
     assert without.code == 0
     plain = json.loads((files / "plain" / "report.json").read_text("utf-8"))
+    ours, theirs = (one["verdicts"].pop("real") for one in (report, plain))
     assert plain["verdicts"] == report["verdicts"]
+    assert (ours["status"], ours["findings"]) == (theirs["status"], theirs["findings"])
+    assert "People found the real user in" in ours["sentence"]
+    assert "People found" not in theirs["sentence"]
     p_values = {m["name"]: m.get("adjusted_p") for m in plain["measurements"]}
     assert p_values == {m["name"]: m.get("adjusted_p") for m in report["measurements"] if m["name"] in p_values}
     assert [m["name"] for m in report["measurements"] if m["name"].startswith("panel.rating.natural")] == [
