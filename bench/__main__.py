@@ -71,6 +71,8 @@ def main() -> None:
         text = f"<!-- python -m bench --data DATA {figure} -->\n{module.run(options.data, options.out)}\n"
         (RESULTS / f"{figure}.md").write_text(text)
         splice(figure, text)
+        if hasattr(module, "short"):  # what of a long table stands in the README
+            splice(f"{figure}, short", f"{module.short(options.out)}\n")
         print(f"## {figure} ({time.perf_counter() - started:.0f} s)\n\n{text}", flush=True)
 
 

@@ -103,6 +103,18 @@ def table(rows: list[dict[str, Any]]) -> str:
     return markdown(header, body)
 
 
+def short(out: Path) -> str:
+    """The gap closed by guarded fitted users and by the structured control, where the task is not saturated."""
+    rows = json.loads((out / "transfer.json").read_text())
+    body: dict[tuple[str, str], list[object]] = {}
+    for r in rows:
+        arm = r["evidence"].get("arm", r["name"].rpartition(".")[2])
+        if arm in ("fitted guarded", "structured") and not any("saturated" in f for f in r["evidence"]["flags"]):
+            gap = "{:.2f} [{:.2f}, {:.2f}]".format(r["value"], *r["interval"])
+            body.setdefault((r["corpus"], r["task"]), [r["corpus"], r["task"]]).append(gap)
+    return markdown(["real corpus", "task", "fitted, guarded", "structured"], list(body.values()))
+
+
 def run(data: Path, out: Path, workers: int = 2) -> str:
     rows: list[dict[str, Any]] = []
     with ProcessPoolExecutor(workers) as pool:
