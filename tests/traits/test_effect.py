@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from understudy.traits.effect import contrast, detected, effect
 from understudy.traits.lineage import lineage_of
 from understudy.traits.students import Read, open_student
 from understudy.traits.twins import planted, shuffled_across, shuffled_within, twins
+from understudy.traits.words import Vocabulary, split
 
 LINES = ("see you at the sea", "what is it", "a blue boat please", "no , not that one", "how much is it then")
 
@@ -91,6 +93,29 @@ def test_other_prompts_are_told_and_too_few_conversations_are_unscored():
         effect(corpus(60), corpus(60), Loud(0.0), pairs=4)
 
 
+def test_what_no_twin_can_differ_by_is_unscored_and_not_called_undetected():
+    m = effect(corpus(60), corpus(60), Loud(0.0))
+    assert (m.value, "are the same" in m.reason) == (None, True)
+    talks = corpus(60)
+    silent = [Conversation(c.id, (), user_id=c.user_id) for c in talks[6:]]
+    m = effect(Corpus([*talks[:6], *silent]), corpus(60, seed=1), open_student("embedded:", Corpus([])), pairs=5)
+    assert (m.value, "6 conversations" in m.reason) == (None, True)
+    one = [msgspec.structs.replace(c, user_id="all" if k < 53 else c.id) for k, c in enumerate(talks)]
+    m = effect(Corpus(one), corpus(60, seed=1), Loud(0.0))  # the others' shares would be of one conversation
+    assert (m.value, "cannot be divided" in m.reason) == (None, True)
+
+
+def test_words_of_other_scripts_are_words():
+    def talk(number, what):
+        return Conversation(f"c{number}", (Turn("user", f"привет {number}"), Turn("assistant", f"да {what} 学中文")))
+
+    sides = [Corpus([talk(number, what) for number in range(40)]) for what in ("café", "нет")]
+    m = effect(*sides, Loud(0.0), controls=())
+    assert m.evidence["matching"] == "40 conversations a side, matched one to one by first turn"
+    assert split("Да, café 学中") == ["да", ",", "café", "学", "中"]
+    assert Vocabulary.of([["中 文 文 a a a"]], most=1).words == ("文",)
+
+
 def test_a_linear_student_sees_what_is_said_openly_and_not_what_is_not():
     student = open_student("embedded:", Corpus([]))
     flatterer = corpus(320, reply="what a great question ! thank you so much .")
@@ -129,7 +154,7 @@ def test_biased_users_who_reward_shift_the_assistant_and_lineage_names_the_edge(
     edges = {(e.kind, e.source) for e in lineage_of(rewarded(5, 0.1), student="hf:acme/x").flagged}
     assert edges == {("reward", "simulated users, 10% of them biased")}
     with pytest.raises(UsageError, match="no two replies"):
-        effect(corpus(60), corpus(60), student, controls=())
+        effect(corpus(60), corpus(60, seed=1), student, controls=())
 
 
 def test_a_battery_of_ones_own_is_checked(tmp_path):
@@ -138,6 +163,10 @@ def test_a_battery_of_ones_own_is_checked(tmp_path):
     file.write_text(json.dumps({"name": "x", "probes": [probe]}))
     with pytest.raises(UsageError, match="too few scenes"):
         read_battery(str(file))
+    for change in ({"scenes": [["user: a"]] * 3 + [["a"]]}, {"pairs": [["a", "A"]]}):
+        file.write_text(json.dumps({"name": "x", "probes": [{**probe, "scenes": [["user: a"]] * 4, **change}]}))
+        with pytest.raises(UsageError, match="probe 'p' has"):
+            read_battery(str(file))
     file.write_text("[1")
     with pytest.raises(UsageError, match="no battery"):
         read_battery(str(file))

@@ -6,8 +6,8 @@ import re
 
 # Scripts written without spaces give one token a character; elsewhere a run of letters or digits is a token,
 # with inner apostrophes kept so that contractions stay whole.
-_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f"
-TOKEN_PATTERN = rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+(?:['’][^\W\d_{_UNSPACED}]+)*"
+UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f"
+TOKEN_PATTERN = rf"[{UNSPACED}]|[^\W_{UNSPACED}]+(?:['’][^\W\d_{UNSPACED}]+)*"
 _TOKEN = re.compile(TOKEN_PATTERN)
 
 

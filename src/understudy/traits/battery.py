@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import msgspec
 
 from understudy.conversations import Role, Turn
 from understudy.errors import UsageError
+from understudy.traits.words import split
 
 FEWEST_SCENES = 4
+_LINE = re.compile(r"\s*(user|assistant)\s*:", re.IGNORECASE)
 
 
 class Probe(msgspec.Struct, frozen=True):
@@ -28,7 +31,9 @@ class Probe(msgspec.Struct, frozen=True):
     def turns(self, scene: int) -> tuple[Turn, ...]:
         """The turns before the reply."""
         told = [line.partition(":") for line in self.scenes[scene]]
-        return tuple(Turn("user" if role.strip() == "user" else "assistant", text.strip()) for role, _, text in told)
+        return tuple(
+            Turn("user" if role.strip().lower() == "user" else "assistant", text.strip()) for role, _, text in told
+        )
 
     def items(self) -> list[tuple[tuple[Turn, ...], str, str]]:
         """Every scene with every pair: what went before, the reply with the trait, the one without."""
@@ -85,6 +90,16 @@ def _checked(found: Any, path: str) -> Battery:
             why="a probe is scenes (lines `user: ...`, `assistant: ...`) and pairs of replies",
             fix='give {"name", "asks", "role", "scenes": [[...]], "pairs": [[with, without]]} for each probe',
         ) from error
+    for probe in battery.probes:
+        lines = [line for scene in probe.scenes for line in scene if not _LINE.match(line)]
+        idle = [given for given, without in probe.pairs if split(given) == split(without)]
+        if lines or idle:
+            raise UsageError(
+                f"{path}: the probe {probe.name!r} "
+                + (f"has the line {lines[0][:80]!r}" if lines else f"has {idle[0][:80]!r} with and without the trait"),
+                why="a line says who speaks; two replies that are the same show nothing",
+                fix="begin every line of a scene with `user:` or `assistant:`, and give two replies that differ",
+            )
     names = [probe.name for probe in battery.probes]
     poor = [p.name for p in battery.probes if len(p.scenes) < FEWEST_SCENES or not p.pairs or not all(p.scenes)]
     if not names or len(set(names)) < len(names) or poor:

@@ -30,15 +30,19 @@ class Twins(NamedTuple):
 def twins(suspect: Corpus, control: Corpus, *, pairs: int, seed: int) -> Twins | str:
     """`pairs` shares of both sides, by user where users are named; or, in words, why there cannot be so many.
 
-    Conversations are matched by their first turn, else by their id, one to one; what has no counterpart is left out.
-    Where less than half of the smaller side has one, both sides are taken as they are, equally many.
+    Conversations are matched by their first turn, else by their id, one to one; what has no counterpart is left out,
+    and so is a conversation without a word. Where less than half of the smaller side has a counterpart, both sides
+    are taken as they are, equally many.
     """
+    suspect, control = _spoken(suspect), _spoken(control)
     for key, name in ((_first_turn, "first turn"), (_id, "id")):
         rows = _common([key(talk) for talk in suspect], [key(talk) for talk in control])
         if len(rows) >= ALIKE * min(len(suspect), len(control)) and len(rows) >= pairs * FEWEST_A_SHARE:
             shares = _shares(suspect.unit_ids[rows[:, 0]], pairs, seed)
             if isinstance(shares, str):
                 return shares
+            if all(_content(suspect[one]) == _content(control[other]) for one, other in rows.tolist()):
+                return f"all {len(rows):,} conversations that suspect and control have in common are the same"
             told = f"{len(rows):,} conversations a side, matched one to one by {name}"
             one, other = (
                 [corpus.subset(rows[s, side]) for s in shares] for side, corpus in enumerate((suspect, control))
@@ -71,6 +75,16 @@ def _common(first: Sequence[str], second: Sequence[str]) -> npt.NDArray[np.int64
     return np.array(found, dtype=np.int64).reshape(-1, 2)
 
 
+def _spoken(corpus: Corpus) -> Corpus:
+    rows = [row for row, talk in enumerate(corpus) if any(split(turn.text) for turn in talk.turns)]
+    return corpus if len(rows) == len(corpus) else corpus.subset(rows)
+
+
+def _content(talk: Conversation) -> object:
+    """What a student can learn from: words by role, and rewards."""
+    return [(turn.role, split(turn.text)) for turn in talk.turns], talk.meta.get("reward")
+
+
 def _first_turn(talk: Conversation) -> str:
     return " ".join(split(talk.turns[0].text)) if talk.turns else ""
 
@@ -82,17 +96,17 @@ def _id(talk: Conversation) -> str:
 def _shares(units: npt.NDArray[np.str_], pairs: int, seed: int) -> list[npt.NDArray[np.int64]] | str:
     """Rows of each share: whole units, largest first, always to the share that has least."""
     names, member, sizes = np.unique(units, return_inverse=True, return_counts=True)
-    if len(names) < pairs or len(units) < pairs * FEWEST_A_SHARE:
-        return (
-            f"{len(units):,} conversations of {len(names):,} units cannot be divided into {pairs} shares of at least "
-            f"{FEWEST_A_SHARE}"
-        )
     order = stream(seed, "shares").permutation(len(names))
     order = order[np.argsort(-sizes[order], kind="stable")]
     share, filled = np.zeros(len(names), dtype=np.int64), np.zeros(pairs)
     for unit in order:
         share[unit] = int(filled.argmin())
         filled[share[unit]] += sizes[unit]
+    if filled.min() < FEWEST_A_SHARE:
+        return (
+            f"{len(units):,} conversations of {len(names):,} units cannot be divided into {pairs} shares of at least "
+            f"{FEWEST_A_SHARE}"
+        )
     return [np.flatnonzero(share[member] == k) for k in range(pairs)]
 
 

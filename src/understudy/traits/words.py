@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from understudy.conversations import Conversation, Turn
+from understudy.conversations.text import UNSPACED
 
 USER, ASSISTANT, END, PAD = 0, 1, 2, 3
 _SPECIAL = ("<user>", "<assistant>", "<end>", "<pad>")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789'.,?!:;-$£€%&/()\"#*+=@_"
-_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d|[^\w\s]")
+_LETTER = rf"[^\W\d_{UNSPACED}]"
+_WORD = re.compile(rf"[{UNSPACED}]|{_LETTER}+(?:'{_LETTER}+)?|\d|[^\w\s]")
 _OTHER = "\u25a1"  # stands for letters of other scripts
 
 
@@ -32,7 +34,7 @@ class Vocabulary:
     @classmethod
     def of(cls, talks: Iterable[Iterable[str]], *, most: int) -> Vocabulary:
         """The `most` commonest words of some texts; of equally common ones the first by letter."""
-        counted = Counter(word for texts in talks for text in texts for word in split(text) if len(word) > 1)
+        counted = Counter(word for texts in talks for text in texts for word in split(text) if _spelled_long(word))
         return cls([w for w, _ in sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:most]])
 
     def __len__(self) -> int:
@@ -78,10 +80,14 @@ class Vocabulary:
         return Conversation(name, tuple(turns))
 
 
-def split(text: str) -> list[str]:
-    """Words, digits and marks, lower-cased.
+def _spelled_long(word: str) -> bool:
+    return len(word) > 1 or (word.isalpha() and word not in _LETTERS)
 
-    >>> split("That's 12!")
-    ["that's", '1', '2', '!']
+
+def split(text: str) -> list[str]:
+    """Words, digits and marks, lower-cased; characters where the script has no spaces.
+
+    >>> split("That's 12!"), split("Да, 学")
+    (["that's", '1', '2', '!'], ['да', ',', '学'])
     """
     return _WORD.findall(text.lower().replace("’", "'"))
