@@ -95,6 +95,11 @@ def test_equal_ids_are_refused(tmp_path: Path, write: Write) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_an_empty_id_is_refused_where_it_would_be_lost(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="empty id"):
+        write_convokit(tmp_path / "c", [Conversation("", (Turn("user", "hello"),))])
+
+
 def test_nothing_is_left_half_written(tmp_path: Path) -> None:
     write_convokit(tmp_path / "a", [TALK])
     before = {path: path.read_bytes() for path in (tmp_path / "a").iterdir()}

@@ -25,7 +25,7 @@ def write_convokit(folder: str | os.PathLike[str], conversations: Iterable[Conve
     A speaker is a user by its id, or a conversation's own where no user is named; all assistants are one. Intent and
     acts are metadata of an utterance; topic, profile, ending and provenance of a conversation. `read_corpus` reads it
     back equal. Conversations without turns have no place in the format and are left out. Raises `CorpusError` for
-    equal ids.
+    equal or empty ids.
     """
     kept = [talk for talk in conversations if talk.turns]
     names = [talk.id for talk in kept]
@@ -35,6 +35,12 @@ def write_convokit(folder: str | os.PathLike[str], conversations: Iterable[Conve
             f"two conversations have the id {shown(twice)}",
             why="ConvoKit finds a conversation by its id",
             fix="give them ids of their own",
+        )
+    if "" in names:
+        raise CorpusError(
+            "a conversation has an empty id",
+            why="ConvoKit finds a conversation by its id, and drops what has none",
+            fix="give it an id",
         )
     said_of = {talk.id: _about(talk) for talk in kept}
     about = {name: {"meta": meta, "vectors": []} for name, meta in said_of.items()}
