@@ -20,9 +20,10 @@ from understudy.measures.consistency.embedded_judge import EmbeddedJudge, fit_ju
 from understudy.measures.consistency.personas import unscorable
 from understudy.measures.realism.discriminator import discriminator
 from understudy.seeds import derive_seed, stream
+from understudy.training.checkpoints import Checkpoint
 from understudy.training.lessons import Lessons, lessons
 from understudy.training.rehearsal import rehearse
-from understudy.training.reinforcement import Reinforcement, distinct
+from understudy.training.reinforcement import BLOCK, Reinforcement, distinct, own_variety
 from understudy.training.rewards import PromptToLine, Spoken, agreements, contrasts
 from understudy.training.supervised import Supervision, beginning, learn
 from understudy.training.train import composite, degenerates, reinforce
@@ -36,7 +37,7 @@ TESTED = 90  # conversations by people of the test part
 SESSIONS = 2
 ELSEWHERE = 0.05  # a line whose own persona the judge puts this much below others' is somebody else's
 LINES = 300  # over which variety is counted, the same for everybody
-WORDS = 30  # of a conversation, over which a person's own variety is counted
+ALONG = (10, 20, 30)  # steps of the rollouts at which their users are measured as well
 PIECES = 2500
 BASE = Supervision(epochs=4, patience=9)
 SFT = Supervision(epochs=2, patience=9)
@@ -148,18 +149,28 @@ def one_seed(seed: int) -> dict[str, Any]:
     sft = learn(on.taught, SFT, beginning(on.base, SFT), seed=derive_seed(seed, "sft"), on_progress=_nothing).best
     users = NeuralPopulation(on.taught.language, shape, sft, on.taught.profiles, corpus_digest="", seed=seed)
     reward, realism = composite(on.taught, on.rewards, seed=seed)
-    better, rows, stopped = reinforce(users, reward, realism, RL, on.partner, seed=derive_seed(seed, "rl"))
-    alone = PromptToLine(on.rewards)
-    worse, single, _ = reinforce(users, alone, realism, PUBLISHED, on.partner, seed=derive_seed(seed, "rl"))
+    along: dict[int, Weights] = {}
+
+    def keep(at: Checkpoint) -> None:
+        along[at.step] = {n[8:]: t.clone() for n, t in at.tensors.items() if n.startswith("weights/")}
+
+    better, rows, stopped = reinforce(users, reward, realism, RL, on.partner, seed=derive_seed(seed, "rl"), keep=keep)
+    alone, fresh = PromptToLine(on.rewards), composite(on.taught, on.rewards, seed=seed)[1]
+    worse, single, _ = reinforce(users, alone, fresh, PUBLISHED, on.partner, seed=derive_seed(seed, "rl"))
     arms = dict(zip(ARMS[1:], (on.base, sft, better, worse), strict=True))
+    arms |= {_at(step): along.get(step, better) for step in ALONG}
     found = {name: tested(on, weights, seed, told=name != "untrained") for name, weights in arms.items()}
     if not seed:  # the same for all seeds, and slow: nothing ever ends its lines
         found["random"] = tested(on, new_weights(shape, seed=0), 0, told=True)
     found["people"] = said(on, [_spoken(talk) for talk in on.test], on.test)
-    gate = next((k + 1 for k in range(len(single)) if degenerates(single[: k + 1])), 0)
-    log = {"gate": stopped, "single gate": gate, "seconds": time.process_time() - clock,
+    gate = next((k - BLOCK for k in range(BLOCK, len(single) + 1, BLOCK) if degenerates(single[:k])), 0)
+    log = {"gate": stopped, "steps": len(rows) - BLOCK, "single gate": gate, "seconds": time.process_time() - clock,
            "first": rows[0], "last": rows[-1], "single last": single[-1]}  # fmt: skip
     return {"arms": found, "log": log}
+
+
+def _at(step: int) -> str:
+    return f"RL, step {step}"
 
 
 def _spoken(talk: Conversation) -> list[Spoken]:
@@ -218,15 +229,9 @@ def said(on: Ground, lines: list[list[Spoken]], talks: list[Conversation]) -> di
         "words a line": float(np.mean([n for part in lengths for n in part])),
         "hedging": float(user_turn_behaviours(synthetic)["hedges"].mean()),  # type: ignore[arg-type]
         "variety": distinct([every[k].line for k in order]),
-        "own variety": own_variety(lines),
+        "own variety": own_variety([[s.line for s in part] for part in lines]),
         "example": [t.text for t in talks[0].turns[:8]],
     }
-
-
-def own_variety(lines: list[list[Spoken]]) -> float:
-    """Different words among the first `WORDS` that somebody says in a conversation, mean over those who say as many."""
-    said = [[word for s in part for word in s.line.lower().split()][:WORDS] for part in lines]
-    return float(np.mean([len(set(words)) / WORDS for words in said if len(words) == WORDS]))
 
 
 def _auc(on: Ground, synthetic: Corpus, same: bool) -> float | None:
@@ -302,7 +307,7 @@ def equivalence(found: list[dict[str, Any]], name: str, arm: str) -> list[object
 
 def tables(found: list[dict[str, Any]]) -> str:
     rows: list[list[object]] = []
-    for arm in (*ARMS, "people"):
+    for arm in (*ARMS[:3], *map(_at, ALONG), *ARMS[3:], "people"):
         means = [[one["arms"][arm][name] for one in found] for name in MARGINS]
         shown = ["–" if v[0] is None else f"{np.mean(v):.3f}" for v in means]
         rows.append([arm, *(per_100(found, arm, k) for k in (1, 2, 3, 4)), *shown])
@@ -327,9 +332,15 @@ def tables(found: list[dict[str, Any]]) -> str:
             "Arm minus SFT over seeds, 90 % interval (t), so that two one-sided tests at 5 % say `same`:",
             markdown(["", "arm", "difference", "margin", ""], same),
             f"The gate of `understudy train` would have stopped the prompt-to-line arm at step {', '.join(gates)} of"
-            f" {PUBLISHED.steps}. CPU a seed {np.mean([log['seconds'] for log in logs]) / 60:.1f} minutes.",
+            f" {PUBLISHED.steps}; it {_stops(logs)} RL."
+            f" CPU a seed {np.mean([log['seconds'] for log in logs]) / 60:.1f} minutes.",
         ]
     )
+
+
+def _stops(logs: Sequence[dict[str, Any]]) -> str:
+    found = [f"step {log['steps']} of seed {k} ({log['gate']})" for k, log in enumerate(logs) if log["gate"]]
+    return f"stopped, at {', '.join(found)}," if found else f"stopped none of {len(logs)} runs of"
 
 
 def run(data: Path, out: Path) -> str:

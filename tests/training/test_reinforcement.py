@@ -17,9 +17,10 @@ from understudy.errors import SimulatorError
 from understudy.rollouts.partners import function_partner
 from understudy.training.checkpoints import load_checkpoint
 from understudy.training.reinforcement import (
+    BLOCK,
     Reinforcement,
     advantages,
-    beyond_length,
+    beyond_form,
     improve,
     practise,
     returns,
@@ -61,9 +62,10 @@ def test_advantages_compare_with_the_others_of_the_group_at_the_same_turn() -> N
     assert found[4] == found[5] == 0.0  # both did as well as each other, however well
 
 
-def test_length_earns_nothing_by_itself() -> None:
-    words = list(range(2, 22))
-    assert np.allclose(np.array(beyond_length([0.04 * n for n in words], words), dtype=float), 0.0, atol=1e-8)
+def test_neither_length_nor_asking_earns_anything_by_itself() -> None:
+    lines = ["so " * n + mark for n in range(2, 22) for mark in (".", "?")]
+    rewards = [0.04 * len(line.split()) - 0.2 * line.endswith("?") for line in lines]
+    assert np.allclose(np.array(beyond_form(rewards, lines), dtype=float), 0.0, atol=1e-8)
 
 
 def variety(weights: Weights, seed: int = 5) -> tuple[float, float]:
@@ -132,7 +134,7 @@ def test_stopped_and_gone_on_with_is_the_same_training(tmp_path: Path, stop_at: 
     resumed = run(tmp_path / "cut", resume=True)
     assert furthest(whole.users.weights, resumed.users.weights) <= 1e-6
     assert resumed.log == whole.log
-    assert [row["stage"] for row in whole.log] == ["supervised"] * 2 + ["reinforcement"] * 7
+    assert [row["stage"] for row in whole.log] == ["supervised"] * 2 + ["reinforcement"] * (BLOCK + 7)
 
 
 def load_checkpoint_of(folder: Path) -> bool:
@@ -151,10 +153,10 @@ def test_a_checkpoint_of_other_settings_or_a_damaged_one_is_refused(tmp_path: Pa
 
 
 def test_the_gate_stops_what_degenerates() -> None:
-    row = {"degenerate": 0.0, "unscorable": 0.0, "distinct": 0.8}
+    row = {"degenerate": 0.0, "unscorable": 0.0, "distinct": 0.8, "own variety": 0.8, "told": 0.7}
     assert not degenerates([row] * 30)
-    assert "variety" in degenerates([row] * 10 + [{**row, "distinct": 0.3}] * 5)
-    assert "degenerate" in degenerates([row] * 10 + [{**row, "degenerate": 0.5}] * 5)
+    for name, value in {"distinct": 0.6, "own variety": 0.6, "degenerate": 0.5, "unscorable": 0.5, "told": 0.9}.items():
+        assert degenerates([row] * 10 + [{**row, name: value}] * 5).startswith(name)
 
 
 def test_a_gated_run_gives_the_last_good_users_back() -> None:
@@ -171,7 +173,8 @@ def test_a_gated_run_gives_the_last_good_users_back() -> None:
     )
     assert stopped
     assert len(rows) < 60
-    assert furthest(weights, kept[-1] if kept else users.weights) == 0.0
+    assert furthest(weights, kept[-1]) == 0.0
+    assert furthest(kept[0], users.weights) == 0.0  # the first block is only listened to
 
 
 def test_a_partner_that_fails_ends_the_training_with_its_error() -> None:

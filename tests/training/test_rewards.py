@@ -92,6 +92,17 @@ def test_realism_critic_learns_what_gives_lines_away_and_stores_in_its_weights()
     assert RealismCritic(people, critic.weights.copy()).score(["who knows"]) == critic.score(["who knows"])
 
 
+def test_realism_critic_favours_neither_side_where_both_say_the_same() -> None:
+    people = ["well i went home", "who knows", "that is fine by me"] * 30
+    critic = RealismCritic(people)
+    for k in range(6):
+        critic.learn(people, np.random.default_rng(k))
+    assert np.allclose(critic.score(people), 0.5, atol=0.1)
+    who = [f"{k}" for k in range(len(people))]
+    assert critic.told(people, who, np.random.default_rng(0)) < 0.6
+    assert critic.told(["as an assistant i am happy to help you"] * 90, who, np.random.default_rng(0)) > 0.9
+
+
 def test_contingency_critic_knows_which_answer_goes_with_which_question() -> None:
     heard = ["do you have pets ?", "what do you do for work ?"] * 40
     said = ["yes two dogs as pets", "i work in a shop"] * 40

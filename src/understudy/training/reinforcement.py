@@ -7,6 +7,7 @@ used once), no value network, and the distance to the supervised policy is the e
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-_AT_FIRST = 3  # steps whose lines are as long as lines are to stay
+BLOCK = 5  # batches that are looked at together; those of a first block are only listened to, and later held against
+_ASKS = re.compile(r"[?？؟]")
+WORDS = 30  # of a conversation, over which a person's own variety is counted
 
 
 class Reinforcement(msgspec.Struct, frozen=True):
@@ -45,36 +48,38 @@ class Reinforcement(msgspec.Struct, frozen=True):
     gate: bool = True
 
 
-def beyond_length(rewards: Sequence[float | None], words: Sequence[int], *, price: float = 0.0) -> list[float | None]:
-    """What each reward is above those of lines of its length, by a straight line through the batch, less the price.
+def beyond_form(rewards: Sequence[float | None], lines: Sequence[str], *, price: float = 0.0) -> list[float | None]:
+    """What each reward is above those of lines of its form, by a plane through the batch, less the price of its words.
 
-    A reward that grows with length by itself would buy longer lines, and one that is positive longer conversations.
-    `price` is what a word costs beyond that, or earns where it is negative (`price_of_a_word`).
+    Form is how many words a line has and whether it asks: a reward that grows with length by itself would buy longer
+    lines, one that is paid for what a line says of its user fewer questions, and one that is positive longer
+    conversations. `price` is what a word costs beyond that, or earns where it is negative (`price_of_a_word`).
 
-    >>> beyond_length([0.2, 0.4, None, 0.6, 1.0], [2, 4, 5, 6, 8])[:3]
+    >>> beyond_form([0.2, 0.4, None, 0.6, 1.0], ["a b", "a b c d", "a", "a b c d e f", "a b c d e f g h"])[:3]
     [0.04, -0.02, None]
     """
     known = [k for k, reward in enumerate(rewards) if reward is not None]
-    if not known:
-        return list(rewards)
-    y, x = np.array([rewards[k] for k in known], dtype=float), np.array([words[k] for k in known], dtype=float)
-    slope = float(np.cov(x, y, bias=True)[0, 1] / x.var()) if len(known) > 2 and x.var() > 0 else 0.0
-    left = y - y.mean() - (slope + price) * (x - x.mean())
     found: list[float | None] = [None] * len(rewards)
-    for k, value in zip(known, left.tolist(), strict=True):
+    if not known:
+        return found
+    y = np.array([rewards[k] for k in known], dtype=float)
+    form = np.array([[len(lines[k].split()), bool(_ASKS.search(lines[k]))] for k in known], dtype=float)
+    form, y = form - form.mean(axis=0), y - y.mean()
+    slopes = np.linalg.lstsq(form, y, rcond=None)[0] if len(known) > 2 else np.zeros(2)
+    for k, value in zip(known, (y - form @ slopes - price * form[:, 0]).tolist(), strict=True):
         found[k] = round(value, 9)
     return found
 
 
 def price_of_a_word(lengths: Sequence[float]) -> float:
-    """What a word has to cost for lines to stay as long as they were at first, from the mean length of every step.
+    """What a word has to cost for lines to stay as long as they were at first, from the mean length of every batch.
 
-    >>> price_of_a_word([10.0] * 6), price_of_a_word([10.0, 10.0, 10.0, 12.0]) > 0
+    >>> price_of_a_word([10.0] * 6), price_of_a_word([10.0] * 5 + [12.0]) > 0
     (0.0, True)
     """
-    if len(lengths) <= _AT_FIRST:
+    if len(lengths) <= BLOCK:
         return 0.0
-    return float(0.03 * (np.mean(lengths[-_AT_FIRST:]) - np.mean(lengths[:_AT_FIRST])))
+    return float(0.01 * (np.mean(lengths[-BLOCK:]) - np.mean(lengths[:BLOCK])))
 
 
 class Advantage(NamedTuple):
@@ -169,7 +174,7 @@ def practise(
     spoken = [s for talk in talks for s in talk.spoken]
     earned = reward(spoken, seed=derive_seed(seed, "reward", step))
     rewards = earned.reward
-    counted, at, rows = beyond_length(rewards, [len(s.line.split()) for s in spoken], price=price), 0, []
+    counted, at, rows = beyond_form(rewards, [s.line for s in spoken], price=price), 0, []
     for talk in talks:
         rows.append(returns(counted[at : at + len(talk.spoken)], how.discount))
         at += len(talk.spoken)
@@ -182,6 +187,7 @@ def practise(
         "degenerate": round(sum(w in DEGENERATE for w in earned.why) / max(len(rewards), 1), 4),
         "words": round(float(np.mean([len(s.line.split()) for s in spoken])), 3),
         "distinct": distinct([s.line for s in spoken]),
+        "own variety": round(own_variety([[s.line for s in talk.spoken] for talk in talks]), 4),
         **means(earned.terms),
     }
     return Practice(talks, earned, advantage, log)
@@ -191,6 +197,13 @@ def distinct(lines: Sequence[str]) -> float:
     """The share of pairs of neighbouring words that are not said elsewhere in the same lines."""
     pairs = [pair for line in lines for words in [line.lower().split()] for pair in itertools.pairwise(words)]
     return round(len(set(pairs)) / max(len(pairs), 1), 4)
+
+
+def own_variety(talks: Sequence[Sequence[str]]) -> float:
+    """Different words among the first `WORDS` that somebody says in a conversation, mean over those who say as many."""
+    said = [[word for line in lines for word in line.lower().split()][:WORDS] for lines in talks]
+    shares = [len(set(words)) / WORDS for words in said if len(words) == WORDS]
+    return float(np.mean(shares)) if shares else 1.0
 
 
 def improve(steps_taken: Steps, reference: Weights, practice: Practice, how: Reinforcement, user: int) -> float:

@@ -59,10 +59,10 @@ class Composite:
     """The harmonic mean of all terms of a line, times what copies, repeats and lengths leave.
 
     Terms, each in 0..1: `own`, the judge's score of the line for its persona above that for others', 1 at the mean of
-    people's own lines, for nobody speaks of themselves all the time; `agrees`, not taking back a fact or an earlier
-    line; `knows`, the simulator's own answer when asked who it is (only where it was asked); `real`, a critic cannot
-    tell the line from people's; `fits`, it answers what was heard. A term near 0 takes all with it, so that none can be
-    traded for another.
+    people's own lines and a quarter where it could be anybody's, for nobody speaks of themselves all the time;
+    `agrees`, not taking back a fact or an earlier line; `knows`, the simulator's own answer when asked who it is (only
+    where it was asked); `real`, a critic cannot tell the line from people's; `fits`, it answers what was heard. A term
+    near 0 takes all with it, so that none can be traded for another.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Composite:
         contrast = contrasts(self.judge, lines, self.personas, seed=seed)
         full = max(self.band.own, 1e-3)
         terms: dict[str, list[float | None]] = {
-            "own": [None if c is None else float(np.clip(0.1 + 0.9 * c / full, 0, 1)) for c in contrast],
+            "own": [None if c is None else float(np.clip(0.25 + 0.75 * c / full, 0, 1)) for c in contrast],
             "agrees": agreements(self.judge, lines),
             "knows": [s.answer for s in lines],
             "real": _doubled(self.realism.score([s.line for s in lines])),

@@ -17,7 +17,7 @@ from understudy.seeds import derive_seed, stream
 from understudy.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from understudy.training.critics import ContingencyCritic, RealismCritic
 from understudy.training.lessons import Lessons, lessons
-from understudy.training.reinforcement import Practice, Reinforcement, improve, practise, price_of_a_word
+from understudy.training.reinforcement import BLOCK, Reinforcement, improve, practise, price_of_a_word
 from understudy.training.rewards import Band, Composite, Reward, Spoken, band_of
 from understudy.training.supervised import Learning, OnProgress, Steps, Supervision, beginning, learn
 from understudy.users.neural.decoder import Shape, Weights, new_weights
@@ -25,10 +25,8 @@ from understudy.users.neural.population import NeuralPopulation
 from understudy.users.population import FittedPopulation
 
 CHECKPOINTS = ".checkpoint"
-EVERY = 5  # steps of reinforcement between checkpoints
-_GATE_OVER = 0.15  # share of degenerate or unscorable lines above people's at which training stops
-_GATE_DISTINCT = 0.5  # share of the first steps' variety below which it stops
-_GATE_STEPS = 5
+# How far a block may stand from the supervised users in each of these before training stops.
+GATE = {"degenerate": 0.1, "unscorable": 0.15, "distinct": -0.1, "own variety": -0.06, "told": 0.1}
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +84,7 @@ def train(
         before=log,
     )  # fmt: skip
     entry = {"stage": "reinforcement", "settings": msgspec.to_builtins(plan.reinforcement), "partner": partner.identity,
-             "reward": judge.identity, "steps": len(rows), "stopped": stopped}  # fmt: skip
+             "reward": judge.identity, "steps": max(len(rows) - BLOCK, 0), "stopped": stopped}  # fmt: skip
     return Trained(supervised.trained(weights, entry), [*log, *rows], stopped)
 
 
@@ -172,40 +170,46 @@ def reinforce(
     on_progress: OnProgress = lambda stage, done, total: None,
     before: Sequence[dict[str, Any]] = (),
 ) -> tuple[Weights, list[dict[str, Any]], str]:
-    """The weights after rollouts, a row a step, and why it stopped early if it did.
+    """The weights after rollouts, a row a batch, and why it stopped early if it did.
 
-    The realism critic learns on after each step, from what was just said, so that it is never behind the policy.
+    Before the first step the supervised users are listened to for a `BLOCK`: by that the realism critic knows them, and
+    later blocks are held against it. The critic learns on after each batch, so that it is never behind the policy.
     """
-    reference = {name: t.detach().clone() for name, t in users.weights.items()}
-    steps = Steps({name: t.clone() for name, t in reference.items()}, how.rate, 0.0, how.clip)
+    reference = _copied(users.weights)
+    steps = Steps(_copied(reference), how.rate, 0.0, how.clip)
     rows: list[dict[str, Any]] = []
     if at is not None:
         steps.restore(at.tensors, int(at.numbers["taken"]))
         realism.weights = at.tensors["critic"].numpy().astype(np.float64)
         rows = [row for row in at.log if row["stage"] == "reinforcement"]
-    good = {name: t.detach().clone() for name, t in steps.weights.items()}
-    stopped = ""
-    for step in range(len(rows), how.steps):
-        on_progress("learning from rollouts", step, how.steps)
+    good, stopped, heard = _copied(steps.weights), "", list[tuple[str, str]]()
+    for step in range(len(rows) - BLOCK, how.steps):
+        on_progress("learning from rollouts", max(step, 0), how.steps)
         price = price_of_a_word([row["words"] for row in rows])
         practice = practise(
             steps.weights, users.language, users.profiles, partner, reward, how, seed=seed, step=step, price=price
         )
         rows.append({"stage": "reinforcement", "step": step + 1, **practice.log})
-        stopped = degenerates(rows) if how.gate else ""
+        if step >= 0:
+            rows[-1]["divergence"] = round(improve(steps, reference, practice, how, users.language.user), 4)
+        made = [(s.line, talk.profile.user_id) for talk in practice.talks for s in talk.spoken]
+        realism.learn([line for line, _ in made], stream(derive_seed(seed, "critic"), step))
+        heard += made
+        if (step + 1) % BLOCK and step + 1 < how.steps:
+            continue
+        if (step + 1) % BLOCK == 0:
+            rows[-1]["told"] = realism.told(*zip(*heard, strict=True), stream(derive_seed(seed, "told"), step))
+            heard, stopped = [], degenerates(rows) if how.gate else ""
         if stopped:
-            steps.restore({**steps.tensors(), **{f"weights/{name}": t for name, t in good.items()}}, steps.taken)
-            break
-        rows[-1]["divergence"] = round(improve(steps, reference, practice, how, users.language.user), 4)
-        _criticise(realism, practice, seed, step)
-        if keep is not None and ((step + 1) % EVERY == 0 or step + 1 == how.steps):
-            good = {name: t.detach().clone() for name, t in steps.weights.items()}
+            return good, rows, stopped
+        good = _copied(steps.weights)
+        if keep is not None:
             keep(_checkpoint(steps, reference, realism, [*before, *rows], step))
-    return {name: t.detach().clone() for name, t in steps.weights.items()}, rows, stopped
+    return good, rows, ""
 
 
-def _criticise(realism: RealismCritic, practice: Practice, seed: int, step: int) -> None:
-    realism.learn([s.line for talk in practice.talks for s in talk.spoken], stream(derive_seed(seed, "critic"), step))
+def _copied(weights: Weights) -> Weights:
+    return {name: t.detach().clone() for name, t in weights.items()}
 
 
 def _checkpoint(
@@ -221,15 +225,14 @@ def _checkpoint(
 def degenerates(rows: Sequence[dict[str, Any]]) -> str:
     """Why training has to stop: what comes out of it is no longer what people could say. Empty where it is.
 
-    Held against the first steps: the share of lines that nobody can judge or that are degenerate, and the variety of
-    neighbouring words, over the latest `_GATE_STEPS`.
+    The last block against the first, of the supervised users: lines that are degenerate or that nobody can judge, the
+    variety of neighbouring words and of each user's own, and how surely a fresh discriminator tells the lines from
+    people's; each may change by `GATE`.
     """
-    if len(rows) < 2 * _GATE_STEPS:
+    if len(rows) < 2 * BLOCK:
         return ""
-    then, now = rows[:_GATE_STEPS], rows[-_GATE_STEPS:]
-    for name in ("degenerate", "unscorable"):
-        over = float(np.mean([r[name] for r in now])) - float(np.mean([r[name] for r in then]))
-        if over > _GATE_OVER:
-            return f"{name} lines rose by {over:.0%} of all"
-    left = float(np.mean([r["distinct"] for r in now])) / max(float(np.mean([r["distinct"] for r in then])), 1e-9)
-    return f"the variety of words fell to {left:.0%}" if left < _GATE_DISTINCT else ""
+    for name, limit in GATE.items():
+        then, now = (float(np.mean([r[name] for r in part if name in r])) for part in (rows[:BLOCK], rows[-BLOCK:]))
+        if (now - then) / limit > 1:
+            return f"{name} went from {then:.2f} to {now:.2f}"
+    return ""
