@@ -37,12 +37,12 @@ TESTED = 90  # conversations by people of the test part
 SESSIONS = 2
 ELSEWHERE = 0.05  # a line whose own persona the judge puts this much below others' is somebody else's
 LINES = 300  # over which variety is counted, the same for everybody
-ALONG = (10, 20, 30)  # steps of the rollouts at which their users are measured as well
+ALONG = (10, 20)  # steps of the rollouts at which their users are measured as well
 PIECES = 2500
 BASE = Supervision(epochs=4, patience=9)
 SFT = Supervision(epochs=2, patience=9)
-RL = Reinforcement(steps=40)
-PUBLISHED = Reinforcement(steps=40, rate=2e-3, divergence=0.01, questions=False, gate=False)
+RL = Reinforcement()
+PUBLISHED = Reinforcement(steps=40, starts=4, rate=2e-3, divergence=0.01, questions=False, gate=False)
 ARMS = ("random", "untrained", "SFT", "RL", "prompt-to-line only")
 MARGINS = {
     "discriminator AUC": 0.03,
@@ -227,7 +227,8 @@ def said(on: Ground, lines: list[list[Spoken]], talks: list[Conversation]) -> di
         "discriminator AUC": _auc(on, synthetic, talks is on.test),
         "ICC": _icc([float(np.mean(part or [0])) for part in lengths]) if talks is not on.test else None,
         "words a line": float(np.mean([n for part in lengths for n in part])),
-        "hedging": float(user_turn_behaviours(synthetic)["hedges"].mean()),  # type: ignore[arg-type]
+        # None where an arm has collapsed into no known language, of which hedges could be counted.
+        "hedging": float(user_turn_behaviours(synthetic)["hedges"].mean() or 0.0),  # type: ignore[arg-type]
         "variety": distinct([every[k].line for k in order]),
         "own variety": own_variety([[s.line for s in part] for part in lines]),
         "example": [t.text for t in talks[0].turns[:8]],

@@ -58,7 +58,7 @@ def train(
     judge: Judge = None,
     base: Base = None,
     sft_only: SftOnly = False,
-    steps: StepCount = 40,
+    steps: StepCount = 30,
     epochs: Epochs = 8,
     resume: Resume = False,
     user_role: options.UserRole = None,
@@ -198,7 +198,7 @@ def _judge(folder: str | None, corpus: Corpus, seed: int) -> LineJudge:
 
 def _tell(output: Output, trained: Trained, folder: Path, judge: str, seconds: float) -> None:
     epochs = [row for row in trained.log if row["stage"] == "supervised"]
-    steps = [row for row in trained.log if row["stage"] == "reinforcement"]
+    steps = [row for row in trained.log if row["stage"] == "reinforcement" and row["step"] > 0]
     lines = sum(row["lines"] for row in steps)
     dropped = sum(row["lines"] * row["unscorable"] for row in steps)
     payload: dict[str, Any] = {

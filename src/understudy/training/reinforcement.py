@@ -35,15 +35,15 @@ WORDS = 30  # of a conversation, over which a person's own variety is counted
 class Reinforcement(msgspec.Struct, frozen=True):
     """How to learn from rollouts. A step takes `starts` users, each in `group` conversations that start alike."""
 
-    steps: int = 40
-    starts: int = 4
+    steps: int = 30
+    starts: int = 8
     group: int = 4
     micro_batch: int = 96  # lines computed at a time; changes memory, not results
     most_turns: int = 12
     discount: float = 0.5  # what the next turn's reward is worth to this one
-    rate: float = 1e-3
+    rate: float = 5e-4
     clip: float = 1.0
-    divergence: float = 0.15  # price of a nat of distance from the supervised policy, per line
+    divergence: float = 0.3  # price of a nat of distance from the supervised policy, per line
     questions: bool = True
     gate: bool = True
 

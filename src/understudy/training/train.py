@@ -26,7 +26,7 @@ from understudy.users.population import FittedPopulation
 
 CHECKPOINTS = ".checkpoint"
 # How far a block may stand from the supervised users in each of these before training stops.
-GATE = {"degenerate": 0.1, "unscorable": 0.15, "distinct": -0.1, "own variety": -0.06, "told": 0.1}
+GATE = {"degenerate": 0.1, "unscorable": 0.15, "distinct": -0.25, "own variety": -0.06, "told": 0.35}
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
