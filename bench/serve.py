@@ -25,7 +25,7 @@ from bench.corpora import load, markdown
 from bench.serve_load import LONGEST, PARTNER
 from tests.web.asking import ask
 from understudy.conversations import Turn
-from understudy.users.opening import open_users, size_of
+from understudy.users.opening import open_users
 from understudy.users.population import fit_population
 from understudy.web.casting import cast
 from understudy.web.openapi import document
@@ -131,7 +131,7 @@ def _together(folder: Path, server: Server) -> str:
     """As many conversations at once, each against what the same user says alone in this process."""
     heard: dict[str, list[str]] = client(server.url, "--sessions", SESSIONS)
     people = open_users(folder)
-    simulator, size = people.simulator(), size_of(people)
+    simulator, size = people.simulator(), people.n_sessions
 
     async def alone(session: str) -> list[str]:
         who = cast(ChatRequest("users", []), session=session, instruction="", seed=SEED, size=size)
