@@ -327,7 +327,8 @@ def tables(found: list[dict[str, Any]]) -> str:
             " Intervals: people and seeds drawn again. Both judges read contradictions with the same features:"
             " of `taken back` the measure is not held out, of the other columns it is. Settings were chosen on other"
             " people of the corpus, who train here; the margin of the ICC was widened from .10 when it had proved noisy"
-            " there. The prompt-to-line arm learns at four times the rate, at a lower price of distance, and without gate.",
+            " there. The prompt-to-line arm learns at four times the rate, at a lower price of distance, and without"
+            " gate.",
             markdown(heads, rows),
             markdown(["inconsistencies per line fall", "by [95 %]", "target", ""], falls),
             "Arm minus SFT over seeds, 90 % interval (t), so that two one-sided tests at 5 % say `same`:",

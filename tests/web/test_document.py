@@ -45,6 +45,7 @@ def test_every_route_is_documented() -> None:
 
 class _Nobody:
     identity = "nobody"
+    n_sessions = 1
 
     def simulator(self) -> _Nobody:
         return self

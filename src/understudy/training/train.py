@@ -198,7 +198,8 @@ def reinforce(
         if (step + 1) % BLOCK and step + 1 < how.steps:
             continue
         if (step + 1) % BLOCK == 0:
-            rows[-1]["told"] = realism.told(*zip(*heard, strict=True), stream(derive_seed(seed, "told"), step))
+            lines, who = [line for line, _ in heard], [user for _, user in heard]
+            rows[-1]["told"] = realism.told(lines, who, stream(derive_seed(seed, "told"), step))
             heard, stopped = [], degenerates(rows) if how.gate else ""
         if stopped:
             return good, rows, stopped
