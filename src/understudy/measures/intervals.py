@@ -155,13 +155,10 @@ def difference_of_shares(first: Floats, second: Floats, *, level: float = 0.95) 
     >>> round(low, 2), round(high, 2)
     (0.71, 0.99)
     """
-    z = stats.norm.ppf(0.5 + level / 2)
     sides = []
     for values in (first, second):
-        n, share = len(values), float(values.mean())
-        centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-        reach = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-        sides.append((share, max(centre - reach, 0.0), min(centre + reach, 1.0)))
+        ends = stats.binomtest(int(values.sum()), len(values)).proportion_ci(level, method="wilson")
+        sides.append((float(values.mean()), float(ends.low), float(ends.high)))
     (p, low_p, high_p), (q, low_q, high_q) = sides
     gap = p - q
     return float(gap - np.hypot(p - low_p, high_q - q)), float(gap + np.hypot(high_p - p, q - low_q))

@@ -113,13 +113,7 @@ def fit_judge(corpora: Iterable[Corpus], kind: Kind, *, seed: int) -> EmbeddedJu
     True
     """
     corpora = list(corpora)
-    people = [person for corpus in corpora for person in people_of(corpus)]
-    if len(people) < FEWEST_PEOPLE:
-        raise MeasureError(
-            f"{len(people)} people to learn from, in {len(corpora)} corpora",
-            why="a judge has to have seen who says what, by more than a few",
-            fix=f"give conversations of {FEWEST_PEOPLE} people or more, with personas or with several lines each",
-        )
+    people = enough_people(corpora, "a judge")
     rng = stream(seed, "judge", kind)
     order = rng.permutation(len(people))
     cut = max(len(people) * 3 // 4, 2)
@@ -128,6 +122,18 @@ def fit_judge(corpora: Iterable[Corpus], kind: Kind, *, seed: int) -> EmbeddedJu
     against = _fit_against([(*sentences(person.persona), *person.lines) for person in people], rng)
     digests = [corpus.digest for corpus in corpora]
     return EmbeddedJudge(kind, ranker, _scale(ranker, scaling, rng), against, fitted_on=digests)
+
+
+def enough_people(corpora: Sequence[Corpus], what: str) -> list[Person]:
+    """The people of corpora. Raises `MeasureError` where `what` cannot learn from so few."""
+    people = [person for corpus in corpora for person in people_of(corpus)]
+    if len(people) < FEWEST_PEOPLE:
+        raise MeasureError(
+            f"{len(people)} people to learn from, in {len(corpora)} corpora",
+            why=f"{what} has to have seen who says what, by more than a few",
+            fix=f"give conversations of {FEWEST_PEOPLE} people or more, with personas or with several lines each",
+        )
+    return people
 
 
 def fit_ranker(pairs: Pairs, kind: Kind, rng: np.random.Generator) -> WordRanker | LetterRanker:

@@ -10,13 +10,12 @@ import numpy as np
 from understudy.conversations import Corpus
 from understudy.errors import MeasureError
 from understudy.measures.consistency.embedded_judge import (
-    FEWEST_PEOPLE,
     EmbeddedJudge,
     Kind,
     Person,
+    enough_people,
     fit_ranker,
     pairs_of,
-    people_of,
 )
 from understudy.measures.consistency.line_evidence import (
     LineEvidence,
@@ -180,13 +179,7 @@ def fit_locator(corpora: Iterable[Corpus], judges: Iterable[EmbeddedJudge], *, s
     Source: Smith, Biometrika 62 (1975) 407, doi:10.1093/biomet/62.2.407, with learned likelihood ratios in place of a
     family of distributions.
     """
-    people = [person for corpus in corpora for person in people_of(corpus)]
-    if len(people) < FEWEST_PEOPLE:
-        raise MeasureError(
-            f"{len(people)} people to learn from",
-            why="a locator has to have seen who says what, by more than a few",
-            fix=f"give conversations of {FEWEST_PEOPLE} people or more, with personas or with several lines each",
-        )
+    people = enough_people(list(corpora), "a locator")
     judges = list(judges)
     kinds = [judge.kind for judge in judges]
     rng = stream(seed, "locator")
